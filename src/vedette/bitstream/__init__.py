@@ -1,0 +1,1 @@
+"""Entropy coding and the product container: arrays and bytes, no torch."""

@@ -1,0 +1,141 @@
+"""`vedette codec`: train, freeze, evaluate and list codecs."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from vedette.cli.sizes import show
+
+
+@click.group()
+def codec() -> None:
+    """Learned codecs.
+
+    \b
+    vedette codec models
+    vedette codec train --recipe charm-lite --images photos/ -o runs/lite
+    vedette codec evaluate kodak/ --against jpeg,webp
+    """
+
+
+@codec.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def models(as_json: bool) -> None:
+    """List the weights that ship, with parameters and identity."""
+    from vedette import codec as library
+
+    rows: dict[str, object] = {}
+    for name in library.available():
+        weights = library.load(name)
+        count = sum(p.numel() for p in library.build("charm-lite").parameters())
+        rows[name] = f"{count / 1e6:.2f} M parameters, weights {weights.weights_id.hex()}"
+    show(rows, as_json=as_json)
+
+
+@codec.command()
+@click.option("--recipe", "name", default="charm-lite", show_default=True, help="A recipe's name.")
+@click.option(
+    "--images", type=click.Path(path_type=Path), multiple=True, help="Folder of images; may be repeated."
+)
+@click.option(
+    "--halved",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Folder whose images are halved first (JPEGs).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Run folder; resumes what it holds.",
+)
+@click.option("--steps", type=int, help="Other steps than the recipe's.")
+@click.option("--seed", type=int, help="Another seed than the recipe's.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+def train(
+    name: str,
+    images: tuple[Path, ...],
+    halved: tuple[Path, ...],
+    output: Path,
+    steps: int | None,
+    seed: int | None,
+    device: str,
+) -> None:
+    """Train a codec on folders of images; an interrupted run goes on where it stopped.
+
+    \b
+    vedette codec train --recipe charm-lite --images photos/ --halved aerial_jpg/ -o runs/lite
+    torchrun --nproc-per-node 2 -m vedette codec train --images photos/ -o runs/lite
+    """
+    if not images and not halved:
+        raise click.UsageError("give at least one folder with --images or --halved")
+    from vedette.codec.recipes import recipe
+    from vedette.codec.train import shortened
+    from vedette.codec.train import train as run
+
+    command = shlex.join(["vedette", *sys.argv[1:]])
+    plan = shortened(recipe(name), steps=steps, seed=seed)
+    click.echo(str(run(plan, images, output, halved=halved, device=device, command=command)))
+
+
+@codec.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--images", type=click.Path(path_type=Path, exists=True), required=True, help="Folder that sets ranges."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The weights file to write."
+)
+def freeze(checkpoint: Path, images: Path, output: Path) -> None:
+    """Turn a training CHECKPOINT into weights with exact integer entropy networks.
+
+    \b
+    vedette codec freeze runs/lite/checkpoint.safetensors --images photos/ -o charm-lite.safetensors
+    """
+    from vedette.codec.train import freeze_checkpoint
+    from vedette.images import write_atomically
+
+    data = freeze_checkpoint(checkpoint, images)
+    write_atomically(output, data)
+    show({"weights": str(output), "bytes": len(data)}, as_json=False)
+
+
+@codec.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.option("--against", default="jpeg,jpeg2000,webp", show_default=True, help="Encoders, comma-separated.")
+@click.option(
+    "--anchor",
+    type=click.Choice(["kodak", "tecnick", "clic"]),
+    help="Published VTM-9.1 points of FOLDER's set.",
+)
+@click.option("--model", default="charm-lite", show_default=True, help="Weights.")
+@click.option("--most", type=int, help="Only the first so many images.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the curves as SVG.")
+@click.option("--json", "as_json", is_flag=True, help="Print curves and BD-rates as JSON.")
+def evaluate(
+    folder: Path,
+    against: str,
+    anchor: str | None,
+    model: str,
+    most: int | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare with real encoders on the images of FOLDER: real file bytes, PSNR, MS-SSIM, BD-rate.
+
+    \b
+    vedette codec evaluate kodak/ --against jpeg,jpeg2000,webp,avif,jxl --anchor kodak
+    """
+    from vedette.codec.evaluate import evaluate as run
+    from vedette.codec.evaluate import table, to_svg
+
+    result = run(folder, model=model, against=[n for n in against.split(",") if n], anchor=anchor, most=most)
+    if plot is not None:
+        plot.write_text(to_svg(result))
+    if as_json:
+        show(result.to_dict(), as_json=True)
+    else:
+        click.echo(table(result))

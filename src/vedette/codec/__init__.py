@@ -1,0 +1,25 @@
+"""Learned image compression: weights, latents and products.
+
+weights = load()                                     # the shipped ones
+data = encode_image(image, weights, quality=32)      # bytes of a product
+image = decode_array(data, weights)
+"""
+
+from vedette.codec.codec import Codec, available, card, freeze, load_codec
+from vedette.codec.models import MODELS, build
+from vedette.codec.scene import decode_array, encode_image
+
+load = load_codec
+
+__all__ = [
+    "MODELS",
+    "Codec",
+    "available",
+    "build",
+    "card",
+    "decode_array",
+    "encode_image",
+    "freeze",
+    "load",
+    "load_codec",
+]

@@ -1,0 +1,200 @@
+"""Rate control: the quality that meets a budget, a rate or a PSNR.
+
+Rate rises with quality, so the quality for a size is found by interpolating the logarithm of the size;
+on a large scene on a sample of tiles. The whole is then coded, and what is over or under is mended tile
+by tile with a quality a little lower or higher, which no one sees and which lands within 3 % of the budget.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vedette.bitstream.product import Chunk
+from vedette.codec.codec import Codec
+from vedette.codec.scene import Progress, SceneEncoder, Source, _silent, decode_array
+from vedette.errors import BudgetError, InputError
+from vedette.images.window import Window
+
+QUALITY_LOW, QUALITY_HIGH = 1.0, 64.0
+FULL = 0.97  # share of a budget that counts as used
+SAMPLE_TILES = 12
+SEARCHES, MENDS = 9, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rated:
+    """A product, its (mean) quality, and bytes of each tile; `best` where quality 64 came before the budget."""
+
+    data: bytes
+    quality: float
+    tile_bytes: tuple[int, ...]
+    best: bool = False
+
+
+def encode_at(
+    scene: Source, codec: Codec, quality: float, *, tile: int | None = None, progress: Progress = _silent
+) -> Rated:
+    """The product at one quality, 1..64.
+
+    Raises:
+        InputError: another quality.
+    """
+    if not QUALITY_LOW <= quality <= QUALITY_HIGH:
+        raise InputError(f"quality {quality:g}", hint="choose one from 1 to 64")
+    encoder = SceneEncoder(scene, codec, tile=tile)
+    chunks = _all(encoder, quality, progress)
+    return Rated(data=encoder.to_bytes(chunks), quality=quality, tile_bytes=_tile_bytes(chunks))
+
+
+def encode_within(
+    scene: Source, codec: Codec, budget_bytes: int, *, tile: int | None = None, progress: Progress = _silent
+) -> Rated:
+    """The best product of at most `budget_bytes`, container included.
+
+    Raises:
+        BudgetError: even quality 1 is larger; the message names the least that would do.
+    """
+    encoder = SceneEncoder(scene, codec, tile=tile)
+    count = len(encoder.windows)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, SAMPLE_TILES)).round().astype(int)).tolist()
+    fixed = len(encoder.to_bytes({}))
+
+    def sampled(quality: float) -> float:
+        size = sum(_size(chunk) for tile in chosen for chunk in encoder.encode(tile, quality))
+        return fixed + size * count / len(chosen)
+
+    quality = _solve(sampled, budget_bytes * 0.99, QUALITY_LOW, QUALITY_HIGH)
+    chunks = _all(encoder, quality, progress)
+    qualities = dict.fromkeys(range(count), quality)
+    best: dict[int, list[Chunk]] | None = None
+    step = 1.0
+    for _ in range(MENDS):
+        total = len(encoder.to_bytes(chunks))
+        if total <= budget_bytes:
+            best = dict(chunks)
+            if total >= 0.985 * budget_bytes or min(qualities.values()) >= QUALITY_HIGH:
+                break
+        over = total > budget_bytes
+        step = max(0.004, step / 2 if best is not None and over else step)
+        changed = _mend(encoder, chunks, qualities, budget_bytes, step=-step if over else step, total=total)
+        if not changed:
+            step /= 2
+        if over and max(qualities.values()) <= QUALITY_LOW:
+            break
+    if len(encoder.to_bytes(chunks)) <= budget_bytes:
+        best = chunks
+    while best is None:  # the mends above did not get under: step down together
+        if max(qualities.values()) <= QUALITY_LOW:
+            least = len(encoder.to_bytes(chunks))
+            raise BudgetError(
+                f"a budget of {budget_bytes:,} bytes is too small for this scene",
+                hint=f"the least that would do is {least:,} bytes",
+            )
+        qualities = {tile: max(QUALITY_LOW, q - 2) for tile, q in qualities.items()}
+        chunks = {tile: encoder.encode(tile, q) for tile, q in qualities.items()}
+        if len(encoder.to_bytes(chunks)) <= budget_bytes:
+            best = chunks
+    data = encoder.to_bytes(best)
+    mean = float(np.mean(list(qualities.values())))
+    reached = min(qualities.values()) >= QUALITY_HIGH
+    return Rated(data=data, quality=mean, tile_bytes=_tile_bytes(best), best=reached)
+
+
+def encode_at_psnr(
+    scene: Source, codec: Codec, psnr_db: float, *, tile: int | None = None, progress: Progress = _silent
+) -> Rated:
+    """The smallest product whose decoded image has at least `psnr_db` (8-bit or 16-bit peak), within 0.05 dB.
+
+    Raises:
+        InputError: quality 64 does not reach it; the message says what it reaches.
+    """
+    whole = scene.read(Window(0, 0, scene.height, scene.width)).astype(np.float64)
+    peak = float(np.iinfo(scene.dtype).max)
+
+    def reached(quality: float) -> tuple[float, Rated]:
+        rated = encode_at(scene, codec, quality, tile=tile, progress=progress)
+        mse = float(np.square(decode_array(rated.data, codec) - whole).mean())
+        return 10 * np.log10(peak**2 / max(mse, 1e-12)), rated
+
+    low, high = QUALITY_LOW, QUALITY_HIGH
+    most, rated = reached(high)
+    if most < psnr_db:
+        raise InputError(
+            f"a PSNR of {psnr_db:g} dB is out of reach", hint=f"quality 64 gives {most:.2f} dB here"
+        )
+    for _ in range(12):
+        middle = (low + high) / 2
+        got, candidate = reached(middle)
+        if got < psnr_db:
+            low = middle
+        else:
+            high, rated = middle, candidate
+            if got < psnr_db + 0.05:
+                break
+    return rated
+
+
+def _solve(size: Callable[[float], float], target: float, low: float, high: float) -> float:
+    """The quality at which `size` meets `target`, by regula falsi on the logarithm (Illinois)."""
+    at_low, at_high = np.log(size(low) / target), np.log(size(high) / target)
+    if at_low >= 0:
+        return low
+    if at_high <= 0:
+        return high
+    side = 0
+    for _ in range(SEARCHES):
+        middle = (low * at_high - high * at_low) / (at_high - at_low)
+        value = np.log(size(middle) / target)
+        if abs(value) < 0.004:
+            return float(middle)
+        if value > 0:
+            high, at_high = middle, value
+            at_low = at_low / 2 if side == 1 else at_low
+            side = 1
+        else:
+            low, at_low = middle, value
+            at_high = at_high / 2 if side == -1 else at_high
+            side = -1
+    return float(low)
+
+
+def _mend(
+    encoder: SceneEncoder,
+    chunks: dict[int, list[Chunk]],
+    qualities: dict[int, float],
+    budget: int,
+    *,
+    step: float,
+    total: int,
+) -> bool:
+    """Move tiles by `step` until the budget is met (down) or would be passed (up); whether any moved."""
+    changed = False
+    for tile in sorted(qualities, key=lambda t: (qualities[t] * np.sign(-step), t)):
+        moved = min(QUALITY_HIGH, max(QUALITY_LOW, qualities[tile] + step))
+        again = encoder.encode(tile, moved)
+        change = sum(map(_size, again)) - sum(map(_size, chunks[tile]))
+        if step > 0 and total + change > budget - 4:
+            continue
+        chunks[tile], qualities[tile] = again, moved
+        total += change
+        changed = True
+        if step < 0 and total <= budget - 4:
+            break
+    return changed
+
+
+def _size(chunk: Chunk) -> int:
+    return len(chunk.payload) + 12
+
+
+def _all(encoder: SceneEncoder, quality: float, progress: Progress) -> dict[int, list[Chunk]]:
+    chunks = {}
+    for tile in range(len(encoder.windows)):
+        chunks[tile] = encoder.encode(tile, quality)
+        progress(tile + 1, len(encoder.windows))
+    return chunks
+
+
+def _tile_bytes(chunks: dict[int, list[Chunk]]) -> tuple[int, ...]:
+    return tuple(sum(len(c.payload) for c in chunks[tile]) for tile in sorted(chunks))

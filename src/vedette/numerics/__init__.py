@@ -1,0 +1,1 @@
+"""What a number is: fixed-point formats and integer operators, bit-true, in NumPy."""

@@ -1,0 +1,6 @@
+"""The pass over a scene: on board it becomes a product, on the ground the product is opened."""
+
+from vedette.payload.ground import compare, describe, ground, read_product
+from vedette.payload.onboard import onboard
+
+__all__ = ["compare", "describe", "ground", "onboard", "read_product"]

@@ -1,0 +1,75 @@
+"""The only training loop. It knows a `Task` and nothing about what is trained."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from vedette.training import checkpoint
+from vedette.training.config import TrainConfig
+
+Log = Callable[[int, Mapping[str, float]], None]
+
+
+class Task(Protocol):
+    """What is trained: a network and what exists only for its training."""
+
+    model: nn.Module
+
+    def optimizer(self, config: TrainConfig) -> torch.optim.Optimizer:
+        """The optimizer, whose groups carry their own learning rates."""
+
+    def losses(self, network: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+        """Losses of a batch through `network` (the model, possibly wrapped); "total" is minimized."""
+
+    def evaluate(self) -> dict[str, float]:
+        """Scores on the validation set."""
+
+
+def learning_rate_factor(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine down to 1 %.
+
+    >>> learning_rate_factor(1000, TrainConfig(steps=1000))
+    0.01
+    """
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def fit(task: Task, batches: Iterator[Tensor], config: TrainConfig, folder: Path, log: Log) -> None:
+    """Train `task` for `config.steps` steps; resumes from the checkpoint in `folder` if there is one.
+
+    Under `torchrun` each process draws its own share of the batch and gradients are averaged.
+    """
+    parallel = distributed.is_available() and distributed.is_initialized()
+    first = not parallel or distributed.get_rank() == 0
+    optimizer = task.optimizer(config)
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    path = folder / checkpoint.NAME
+    start = checkpoint.load(path, task.model, optimizer) if path.exists() else 0
+    network: nn.Module = DistributedDataParallel(task.model) if parallel else task.model
+    device = next(task.model.parameters()).device
+    for step in range(start + 1, config.steps + 1):
+        for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+            group["lr"] = rate * learning_rate_factor(step - 1, config)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+            losses = task.losses(network, next(batches).to(device))
+        optimizer.zero_grad()
+        losses["total"].backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(task.model.parameters(), config.clip_norm)
+        if torch.isfinite(norm):  # one bad batch must not poison the run
+            optimizer.step()
+        if not first:
+            continue
+        if step % 50 == 0 or step == config.steps:
+            log(step, {name: loss.item() for name, loss in losses.items()} | {"gradient_norm": norm.item()})
+        if step % config.eval_every == 0 or step == config.steps:
+            log(step, task.evaluate())
+        if step % config.save_every == 0 or step == config.steps:
+            checkpoint.save(path, task.model, optimizer, step)
