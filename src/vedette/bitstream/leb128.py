@@ -1,4 +1,4 @@
-"""Numbers of variable length, LEB128: seven bits a byte, least first, the high bit set on all but the last."""
+"""Numbers of variable length (LEB128): seven bits a byte, least first; the last has its high bit clear."""
 
 import numpy as np
 from jaxtyping import Int32, UInt64

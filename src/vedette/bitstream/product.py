@@ -1,125 +1,39 @@
 """The product container, format 1: docs/concepts/product-format.md says what each byte is.
 
-Magic and version, then sections: kind, length, payload, CRC-32. A chunk belongs to one tile, one band
+Magic and version, then sections (`vedette.bitstream.sections`). A chunk belongs to one tile, one band
 group and one layer; chunks stand layer by layer, so that a file cut short still holds every tile's
 coarse layer. A damaged chunk is left out and named; the others are read.
 """
 
 import json
-import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vedette.bitstream.header import CHUNKS_MOST, LAYERS_MOST, TILES_MOST, Header
+from vedette.bitstream.leb128 import put_number, take_number
+from vedette.bitstream.sections import (
+    CHUNK,
+    HEAD,
+    INDEX,
+    MAY_SKIP,
+    META,
+    PLANE,
+    Section,
+    section_bytes,
+    section_length,
+    walk,
+)
 from vedette.errors import CorruptProductError, FormatVersionError, InputError, LimitError
+
+__all__ = ["Chunk", "Header", "Product", "overhead_bytes", "read", "write"]
 
 MAGIC = b"\x89VDT"
 VERSION = 1
-HEAD, CHUNK, META, INDEX, PLANE = 0x01, 0x02, 0x81, 0x82, 0x83
-KNOWN = {HEAD: "head", CHUNK: "chunk", META: "meta", INDEX: "index", PLANE: "plane"}
-MAY_SKIP = 0x80  # kinds with this bit set are passed over by readers that do not know them
-SAMPLES = ("uint8", "uint16")
-SIDE_MOST, BANDS_MOST, META_MOST = 1_000_000, 256, 1 << 20
+META_MOST = 1 << 20  # bytes, unpacked
 INDEX_FROM = 3  # fewer chunks than this need no index
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """What a product holds.
-
-    Args:
-        width, height: pixels, 1..1,000,000.
-        bands: 1..256.
-        sample: "uint8" or "uint16".
-        tile: side of a tile in pixels, a multiple of 8; 0 where the scene is one tile.
-        model: name of the weights; weights_id: the first 8 bytes of their SHA-256.
-        groups: band numbers coded together, 1 or 3 a group; every band once.
-        layers: streams of a tile, 1..15.
-        ranges: value of 0 and of 1 for each band, for uint16; empty for uint8.
-    """
-
-    width: int
-    height: int
-    bands: int
-    sample: str = "uint8"
-    tile: int = 0
-    model: str
-    weights_id: bytes
-    groups: tuple[tuple[int, ...], ...]
-    layers: int = 2
-    ranges: tuple[tuple[float, float], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not (1 <= self.width <= SIDE_MOST and 1 <= self.height <= SIDE_MOST):
-            raise LimitError(
-                f"a scene of {self.width} x {self.height} pixels", hint=f"sides are 1..{SIDE_MOST:,}"
-            )
-        if not 1 <= self.bands <= BANDS_MOST:
-            raise LimitError(f"a scene of {self.bands} bands", hint=f"1..{BANDS_MOST} bands are possible")
-        if self.sample not in SAMPLES:
-            raise InputError(f"samples of type {self.sample!r}", hint=f"{' or '.join(SAMPLES)} is needed")
-        if self.tile % 8 or self.tile > SIDE_MOST or self.tile < 0:
-            raise InputError(f"tiles of {self.tile} pixels", hint="a multiple of 8 is needed")
-        if sorted(band for group in self.groups for band in group) != list(range(self.bands)):
-            raise InputError("the band groups do not hold every band once")
-        if any(len(group) not in (1, 3) for group in self.groups):
-            raise InputError("a band group must hold 1 or 3 bands")
-        if not 1 <= self.layers <= 15 or len(self.weights_id) != 8 or len(self.model.encode()) > 255:
-            raise InputError("layers, weights id or model name out of range")
-        if len(self.ranges) != (self.bands if self.sample == "uint16" else 0):
-            raise InputError("value ranges are for each band of uint16 samples")
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of tiles."""
-        if not self.tile:
-            return 1, 1
-        return -(-self.height // self.tile), -(-self.width // self.tile)
-
-    @property
-    def tiles(self) -> int:
-        rows, columns = self.grid
-        return rows * columns
-
-    def to_bytes(self) -> bytes:
-        """The payload of the HEAD section."""
-        name = self.model.encode()
-        out = _number(self.width) + _number(self.height) + _number(self.bands)
-        out += bytes([SAMPLES.index(self.sample)]) + _number(self.tile // 8) + bytes([len(name)]) + name
-        out += self.weights_id + bytes([self.layers]) + _number(len(self.groups))
-        for group in self.groups:
-            out += bytes([len(group)]) + b"".join(_number(band) for band in group)
-        return out + b"".join(struct.pack("<dd", low, high) for low, high in self.ranges)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Header":
-        """The header in a HEAD payload; unknown bytes at its end are passed over."""
-        reader = _Reader(data)
-        width, height, bands = reader.number(), reader.number(), reader.number()
-        sample, tile = reader.byte(), 8 * reader.number()
-        model = reader.take(reader.byte())
-        weights_id, layers, count = reader.take(8), reader.byte(), reader.number()
-        if bands > BANDS_MOST or count > bands or sample >= len(SAMPLES):
-            raise CorruptProductError("the product's head holds impossible values")
-        groups = tuple(tuple(reader.number() for _ in range(reader.byte())) for _ in range(count))
-        pairs = bands if SAMPLES[sample] == "uint16" else 0
-        ranges = tuple(struct.unpack("<dd", reader.take(16)) for _ in range(pairs))
-        try:
-            return cls(
-                width=width,
-                height=height,
-                bands=bands,
-                sample=SAMPLES[sample],
-                tile=tile,
-                model=model.decode(),
-                weights_id=weights_id,
-                groups=groups,
-                layers=layers,
-                ranges=ranges,
-            )
-        except (InputError, UnicodeDecodeError) as error:
-            raise CorruptProductError(f"the product's head is not valid: {error}") from error
+SECTIONS_MOST = CHUNKS_MOST + TILES_MOST + 4096  # that a reader goes through
 
 
 @dataclass(frozen=True)
@@ -138,10 +52,10 @@ class Product:
 
     Args:
         chunks: payloads by (tile, group, layer).
-        planes: lossless planes by tile.
-        damaged: what failed its checksum, in words.
-        truncated: the file ends inside a section, or before the sections its index promises.
-        sections: (kind, offset, bytes, intact) of every section found.
+        planes: lossless planes by tile, packed as `write` got them.
+        damaged: what failed its checksum or makes no sense, in words.
+        truncated: the file ends inside a section, or before the chunks that it promises.
+        sections: (name, offset, bytes, intact) of every section found.
     """
 
     header: Header
@@ -158,8 +72,17 @@ class Product:
 
     def missing(self) -> list[int]:
         """Tiles of which some group's first layer did not arrive."""
-        groups = range(len(self.header.groups))
-        return [t for t in range(self.header.tiles) if any((t, g, 0) not in self.chunks for g in groups)]
+        return self._without(layers=1)
+
+    def incomplete(self) -> list[int]:
+        """Tiles of which any chunk did not arrive, the missing ones included."""
+        return self._without(layers=self.header.layers)
+
+    def _without(self, *, layers: int) -> list[int]:
+        places = [(group, layer) for group in range(len(self.header.groups)) for layer in range(layers)]
+        return [
+            t for t in range(self.header.tiles) if any((t, *place) not in self.chunks for place in places)
+        ]
 
 
 def write(
@@ -171,31 +94,58 @@ def write(
 ) -> bytes:
     """The file's bytes; the same input gives the same bytes.
 
+    Args:
+        chunks: in any order, each place once.
+        meta: anything that JSON can hold, up to 1 MiB.
+        planes: lossless planes, already packed, one a tile; `group` and `layer` are not used.
+
+    Raises:
+        InputError: a chunk or plane whose place the header does not have, or a second one in a place.
+        LimitError: more meta than a reader accepts.
+
     >>> header = Header(width=8, height=8, bands=1, model="m", weights_id=bytes(8), groups=((0,),))
     >>> data = write(header, [Chunk(0, 0, 0, b"coarse"), Chunk(0, 0, 1, b"fine")])
     >>> read(data).streams(0, 0), len(data) - 10
     ([b'coarse', b'fine'], 46)
     """
     ordered = sorted(chunks, key=lambda chunk: (chunk.layer, chunk.tile, chunk.group))
-    out = bytearray(MAGIC + bytes([VERSION]))
-    out += _section(HEAD, header.to_bytes())
-    if meta:
-        out += _section(
-            META, zlib.compress(json.dumps(meta, sort_keys=True, separators=(",", ":")).encode(), 9)
-        )
-    out += b"".join(_section(PLANE, _number(plane.tile) + plane.payload) for plane in planes)
-    sections = [_section(CHUNK, _place(chunk) + chunk.payload) for chunk in ordered]
+    places = [(chunk.tile, chunk.group, chunk.layer) for chunk in ordered]
+    if not all(_has(header, *place) for place in places) or len(set(places)) < len(places):
+        raise InputError("a chunk's place is not in the header, or is taken twice")
+    out = [MAGIC, bytes([VERSION]), section_bytes(HEAD, header.to_bytes()), _meta_section(meta)]
+    seen: set[int] = set()
+    for plane in sorted(planes, key=lambda plane: plane.tile):
+        if not 0 <= plane.tile < header.tiles or plane.tile in seen:
+            raise InputError(f"tile {plane.tile} of a lossless plane is not in the header, or comes twice")
+        seen.add(plane.tile)
+        out.append(section_bytes(PLANE, put_number(plane.tile) + plane.payload))
+    sections = [
+        section_bytes(CHUNK, _place(*place) + chunk.payload)
+        for place, chunk in zip(places, ordered, strict=True)
+    ]
     if len(sections) >= INDEX_FROM:
-        out += _section(INDEX, b"".join(_number(len(section)) for section in sections))
-    return bytes(out) + b"".join(sections)
+        out.append(section_bytes(INDEX, b"".join(put_number(len(section)) for section in sections)))
+    return b"".join(out + sections)
 
 
-def container_bytes(
+def overhead_bytes(
     header: Header, lengths: Mapping[tuple[int, int, int], int], *, meta: Mapping[str, Any] | None = None
 ) -> int:
-    """Bytes of the file beside its chunks' payloads, for payloads of `lengths` by (tile, group, layer)."""
-    empty = [Chunk(*place, bytes(length)) for place, length in lengths.items()]
-    return len(write(header, empty, meta=meta)) - sum(lengths.values())
+    """Bytes of the file beside its chunks' payloads and its planes.
+
+    Args:
+        lengths: of the payloads, by (tile, group, layer).
+
+    >>> model = {"model": "charm-lite", "weights_id": bytes(8)}
+    >>> header = Header(width=512, height=512, bands=3, groups=((0, 1, 2),), **model)
+    >>> overhead_bytes(header, {(0, 0, 0): 900, (0, 0, 1): 4000})
+    61
+    """
+    sections = [section_length(len(_place(*place)) + length) for place, length in lengths.items()]
+    total = len(MAGIC) + 1 + section_length(len(header.to_bytes())) + len(_meta_section(meta)) + sum(sections)
+    if len(sections) >= INDEX_FROM:
+        total += section_length(sum(len(put_number(length)) for length in sections))
+    return total - sum(lengths.values())
 
 
 def read(data: bytes) -> Product:
@@ -205,141 +155,131 @@ def read(data: bytes) -> Product:
         CorruptProductError: not a product, or its head is damaged.
         FormatVersionError: a later version, or a section that may not be passed over.
     """
+    _check_start(data)
+    header: Header | None = None
+    reading = _Reading()
+    for section in walk(data, len(MAGIC) + 1):
+        if header is None:
+            if section.kind != HEAD or not section.intact:
+                raise CorruptProductError("the product's head is damaged", hint="ask for the file again")
+            header = Header.from_bytes(section.payload)
+            reading.note(section)
+        else:
+            reading.take(section, header)
+    if header is None:
+        raise CorruptProductError("the product holds no head", hint="ask for the file again")
+    every = header.tiles * len(header.groups) * header.layers
+    promised = every if reading.promised is None else reading.promised
+    return Product(
+        header=header,
+        meta=reading.meta,
+        chunks=reading.chunks,
+        planes=reading.planes,
+        damaged=reading.damaged,
+        truncated=reading.cut or reading.found < promised,
+        sections=reading.sections,
+    )
+
+
+class _Reading:
+    """What was read so far."""
+
+    def __init__(self) -> None:
+        self.meta: dict[str, Any] = {}
+        self.chunks: dict[tuple[int, int, int], bytes] = {}
+        self.planes: dict[int, bytes] = {}
+        self.damaged: list[str] = []
+        self.sections: list[tuple[str, int, int, bool]] = []
+        self.promised: int | None = None  # chunks, where an index says so
+        self.found = 0  # chunks, damaged ones included
+        self.cut = False
+
+    def note(self, section: Section) -> None:
+        if len(self.sections) == SECTIONS_MOST:
+            raise CorruptProductError("the product has more sections than any product may have")
+        self.sections.append((section.name, section.start, section.end - section.start, section.intact))
+        self.found += section.kind == CHUNK
+        self.cut |= section.cut
+
+    def take(self, section: Section, header: Header) -> None:
+        self.note(section)
+        problem = "its checksum does not agree"
+        if section.cut:
+            problem = "the file ends inside it"
+        elif section.intact:
+            try:
+                self._use(section, header)
+                return
+            except CorruptProductError as error:
+                problem = str(error)
+        self.damaged.append(f"{section.name} at byte {section.start}: {problem}")
+
+    def _use(self, section: Section, header: Header) -> None:
+        if section.kind == CHUNK:
+            tile, at = take_number(section.payload, 0)
+            both, at = take_number(section.payload, at)
+            group, layer = divmod(both, LAYERS_MOST + 1)
+            if not _has(header, tile, group, layer):
+                raise CorruptProductError("the product has no such tile, group or layer")
+            self.chunks.setdefault((tile, group, layer), section.payload[at:])
+        elif section.kind == PLANE:
+            tile, at = take_number(section.payload, 0)
+            if tile >= header.tiles:
+                raise CorruptProductError("the product has no such tile")
+            self.planes.setdefault(tile, section.payload[at:])
+        elif section.kind == META:
+            self.meta = self.meta or _meta(section.payload)
+        elif section.kind == INDEX:
+            if self.promised is None:
+                self.promised = sum(byte < 0x80 for byte in section.payload)
+        elif section.kind == HEAD:
+            raise CorruptProductError("a product has one head")
+        elif not section.kind & MAY_SKIP:
+            raise FormatVersionError(
+                f"a section of unknown kind {section.kind}", hint="install a newer vedette"
+            )
+
+
+def _check_start(data: bytes) -> None:
     if data[: len(MAGIC)] != MAGIC:
         raise CorruptProductError(
             "this is not a Vedette product", hint="products begin with the bytes 89 56 44 54"
         )
-    if len(data) < 5:
-        raise CorruptProductError("the product ends inside its first bytes")
-    if data[4] > VERSION:
+    if len(data) <= len(MAGIC):
+        raise CorruptProductError("the product ends inside its first bytes", hint="ask for the file again")
+    version = data[len(MAGIC)]
+    if version == 0:
+        raise CorruptProductError("the product has format 0, which does not exist")
+    if version > VERSION:
         raise FormatVersionError(
-            f"the product has format {data[4]}, this reader knows up to {VERSION}",
+            f"the product has format {version}, this reader knows up to {VERSION}",
             hint="install a newer vedette",
         )
-    header: Header | None = None
-    meta: dict[str, Any] = {}
-    chunks: dict[tuple[int, int, int], bytes] = {}
-    planes: dict[int, bytes] = {}
-    damaged: list[str] = []
-    sections: list[tuple[str, int, int, bool]] = []
-    expected: list[int] | None = None
-    at, found, truncated = 5, 0, False
-    while at < len(data):
-        start, kind = at, data[at]
-        try:
-            reader = _Reader(data, at + 1)
-            length = reader.number()
-            payload = reader.take(length)
-            intact = struct.unpack("<I", reader.take(4))[0] == zlib.crc32(data[start : reader.at - 4])
-            at = reader.at
-        except CorruptProductError:
-            at, payload, intact = len(data), b"", False
-            truncated = True
-        promised = expected[found] if expected is not None and found < len(expected) else None
-        if not intact and promised is not None:  # its length may be what was damaged: go by the index
-            truncated = start + promised > len(data)
-            kind, at = CHUNK, min(len(data), start + promised)
-        sections.append((KNOWN.get(kind, f"kind {kind:#04x}"), start, at - start, intact))
-        if kind == CHUNK:
-            found += 1
-        if header is None and (kind != HEAD or not intact):
-            raise CorruptProductError("the product's head is damaged", hint="ask for the file again")
-        if not intact:
-            damaged.append(f"{sections[-1][0]} at byte {start}")
-            continue
-        if kind == HEAD:
-            header = Header.from_bytes(payload)
-        elif kind == META:
-            meta = _meta(payload, damaged)
-        elif kind == INDEX:
-            expected = _numbers(payload)
-        elif kind == PLANE:
-            reader = _Reader(payload)
-            planes[reader.number()] = payload[reader.at :]
-        elif kind == CHUNK:
-            assert header is not None
-            reader = _Reader(payload)
-            tile, both = reader.number(), reader.number()
-            group, layer = divmod(both, 16)
-            if tile < header.tiles and group < len(header.groups) and layer < header.layers:
-                chunks.setdefault((tile, group, layer), payload[reader.at :])
-            else:
-                damaged.append(f"chunk at byte {start}: no such tile")
-        elif not kind & MAY_SKIP:
-            raise FormatVersionError(f"a section of unknown kind {kind}", hint="install a newer vedette")
-    if header is None:
-        raise CorruptProductError("the product holds no head", hint="ask for the file again")
-    if expected is not None and found < len(expected):
-        truncated = True
-    return Product(
-        header=header,
-        meta=meta,
-        chunks=chunks,
-        planes=planes,
-        damaged=damaged,
-        truncated=truncated or len(chunks) + len(damaged) < header.tiles * len(header.groups) * header.layers,
-        sections=sections,
-    )
 
 
-def _meta(payload: bytes, damaged: list[str]) -> dict[str, Any]:
+def _has(header: Header, tile: int, group: int, layer: int) -> bool:
+    return 0 <= tile < header.tiles and 0 <= group < len(header.groups) and 0 <= layer < header.layers
+
+
+def _place(tile: int, group: int, layer: int) -> bytes:
+    return put_number(tile) + put_number(group * (LAYERS_MOST + 1) + layer)
+
+
+def _meta_section(meta: Mapping[str, Any] | None) -> bytes:
+    if not meta:
+        return b""
+    text = json.dumps(dict(meta), sort_keys=True, separators=(",", ":")).encode()
+    if len(text) > META_MOST:
+        raise LimitError(f"{len(text):,} bytes of metadata", hint=f"{META_MOST:,} at most")
+    return section_bytes(META, zlib.compress(text, 9))
+
+
+def _meta(payload: bytes) -> dict[str, Any]:
     try:
-        unpacker = zlib.decompressobj()
-        text = unpacker.decompress(payload, META_MOST)
-        value = json.loads(text)
-        return value if isinstance(value, dict) else {}
+        text = zlib.decompressobj().decompress(payload, META_MOST + 1)
+        value = json.loads(text) if len(text) <= META_MOST else None
+        if isinstance(value, dict):
+            return value
     except (zlib.error, ValueError, RecursionError):
-        damaged.append("meta does not unpack")
-        return {}
-
-
-def _section(kind: int, payload: bytes) -> bytes:
-    body = bytes([kind]) + _number(len(payload)) + payload
-    return body + struct.pack("<I", zlib.crc32(body))
-
-
-def _place(chunk: Chunk) -> bytes:
-    return _number(chunk.tile) + _number(chunk.group * 16 + chunk.layer)
-
-
-def _number(value: int) -> bytes:
-    """Unsigned LEB128."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _numbers(payload: bytes) -> list[int]:
-    reader, values = _Reader(payload), []
-    while reader.at < len(payload):
-        values.append(reader.number())
-    return values
-
-
-class _Reader:
-    """Takes bytes in order; the end of the data is a CorruptProductError."""
-
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self.data = data
-        self.at = at
-
-    def take(self, count: int) -> bytes:
-        if count > len(self.data) - self.at:
-            raise CorruptProductError("the product ends inside a section")
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def number(self) -> int:
-        value = 0
-        for shift in range(0, 63, 7):
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-        raise CorruptProductError("a number in the product is too long")
+        pass
+    raise CorruptProductError("it does not unpack")

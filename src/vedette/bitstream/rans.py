@@ -44,7 +44,7 @@ def _kernel() -> Any:
         return importlib.import_module("vedette._native")
     except ImportError:
         _logger.warning(
-            "the compiled module is missing; the slower reference coder serves, with the same bytes"
+            "the compiled module is missing; the slower reference serves, with the same bytes"
         )
         return None
 

@@ -39,7 +39,7 @@ class Tables:
 
     >>> tables = tables_from_pmf([np.array([0.5, 0.5])], [-1])
     >>> tables.cdf.tolist(), tables.firsts.tolist()
-    ([0, 32768, 65535, 65536], [-1])
+    ([0, 32767, 65535, 65536], [-1])
     """
 
     cdf: Int32[np.ndarray, " entries"]
@@ -52,7 +52,8 @@ class Tables:
             self._lock(name, np.array(getattr(self, name), dtype=np.int32, order="C"))
         starts = self.starts.astype(np.int64)
         if (
-            len(starts) != len(self) + 1
+            not len(self)
+            or len(starts) != len(self) + 1
             or starts[0] != 0
             or starts[-1] != len(self.cdf)
             or (np.diff(starts) < 2).any()
@@ -78,7 +79,8 @@ class Tables:
 
     def of(self, table: int) -> Int32[np.ndarray, " entries_of_one"]:
         """The cumulative frequencies of one table."""
-        return self.cdf[self.starts[table] : self.starts[table + 1]]
+        row: np.ndarray = self.cdf[self.starts[table] : self.starts[table + 1]]
+        return row
 
 
 def tables_from_pmf(pmfs: Sequence[Float[np.ndarray, "..."]], firsts: Sequence[int]) -> Tables:
@@ -92,7 +94,7 @@ def tables_from_pmf(pmfs: Sequence[Float[np.ndarray, "..."]], firsts: Sequence[i
         InputError: a probability is negative or not finite, all are zero, or there are too many.
 
     >>> np.diff(tables_from_pmf([np.array([0.25, 0.5])], [0]).cdf).tolist()
-    [16384, 32767, 16385]
+    [16384, 32768, 16384]
     """
     if len(pmfs) != len(firsts) or not pmfs:
         raise InputError(
@@ -114,12 +116,18 @@ def tables_from_pmf(pmfs: Sequence[Float[np.ndarray, "..."]], firsts: Sequence[i
 
 
 def _frequencies(mass: Float64[np.ndarray, " bins"]) -> Int64[np.ndarray, " bins"]:
-    """Integers of sum 65536, at least 1 each: largest remainders first, the first of equals."""
+    """Integers of sum 65536, at least 1 each. What is left over goes to the largest remainders; what the
+    least of 1 takes too much comes from the largest frequencies; of equals the first."""
     weights = np.rint(mass * 2.0**_MASS_BITS).astype(np.int64)
-    share = weights * (TOTAL - len(weights))
-    frequencies = 1 + share // weights.sum()
+    share = weights * TOTAL
+    frequencies: np.ndarray = np.maximum(1, share // weights.sum())
     left = TOTAL - int(frequencies.sum())
-    frequencies[np.argsort(-(share % weights.sum()), kind="stable")[:left]] += 1
+    if left > 0:
+        frequencies[np.argsort(-(share % weights.sum()), kind="stable")[:left]] += 1
+    while left < 0:
+        largest = np.argsort(-frequencies, kind="stable")[: min(-left, int((frequencies > 1).sum()))]
+        frequencies[largest] -= 1
+        left += len(largest)
     return frequencies
 
 

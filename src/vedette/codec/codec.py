@@ -17,7 +17,8 @@ from torch import Tensor
 from vedette.bitstream.tables import Tables, gaussian_tables, join, tables_from_pmf
 from vedette.codec.latents import integer
 from vedette.codec.latents.coder import LAYERS, LatentCoder, Latents
-from vedette.codec.models import MODELS, CharmLite, build
+from vedette.codec.models import MODELS, build
+from vedette.codec.models.lite import CharmLite
 from vedette.errors import InputError, UnknownNameError
 
 WEIGHTS = Path(__file__).parent.parent / "weights"

@@ -24,7 +24,7 @@ SEARCHES, MENDS = 9, 8
 
 @dataclass(frozen=True, kw_only=True)
 class Rated:
-    """A product, its (mean) quality, and bytes of each tile; `best` where quality 64 came before the budget."""
+    """A product, its mean quality, bytes of each tile; `best`: quality 64 came before the budget."""
 
     data: bytes
     quality: float

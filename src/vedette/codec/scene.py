@@ -7,7 +7,7 @@ tile borders do not show; only entropy coding starts anew in each tile.
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ def _silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """What a scene must offer; `vedette.images.Scene` does, and `ArrayScene`."""
 
@@ -325,11 +326,9 @@ def open_to_file(file: Product, codec: Codec, writer: SceneWriter, *, progress: 
 def geo_of(file: Product) -> Geo | None:
     """The geo-reference that the product carries."""
     meta = file.meta
-    if not any(key in meta for key in ("crs_wkt", "transform", "nodata")):
+    if not any(key in meta for key in ("crs", "transform", "nodata")):
         return None
-    return Geo(
-        crs_wkt=meta.get("crs_wkt", ""), transform=tuple(meta.get("transform", ())), nodata=meta.get("nodata")
-    )
+    return Geo(crs=meta.get("crs", ""), transform=tuple(meta.get("transform", ())), nodata=meta.get("nodata"))
 
 
 def _meta(scene: Source) -> dict[str, Any]:
@@ -339,8 +338,8 @@ def _meta(scene: Source) -> dict[str, Any]:
     ):
         meta["roles"] = list(scene.roles)
     if scene.geo is not None:
-        if scene.geo.crs_wkt:
-            meta["crs_wkt"] = scene.geo.crs_wkt
+        if scene.geo.crs:
+            meta["crs"] = scene.geo.crs
         if scene.geo.transform:
             meta["transform"] = list(scene.geo.transform)
         if scene.geo.nodata is not None:

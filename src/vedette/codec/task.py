@@ -1,7 +1,7 @@
 """Rate-distortion training: what exists only while a codec learns."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -42,7 +42,7 @@ class RateDistortion:
         """Adam; the transform's matrices move at a tenth of the rate."""
         slow = [p for name, p in self.model.named_parameters() if name.startswith(("g_a.", "g_s."))]
         rest = [p for name, p in self.model.named_parameters() if not name.startswith(("g_a.", "g_s."))]
-        groups = [{"params": rest}, {"params": slow, "lr": config.learning_rate / 10}]
+        groups: list[dict[str, Any]] = [{"params": rest}, {"params": slow, "lr": config.learning_rate / 10}]
         return torch.optim.Adam(groups, lr=config.learning_rate)
 
     def losses(self, network: nn.Module, batch: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:

@@ -22,9 +22,9 @@ PILLOW_MODES = {"L": ("L", np.uint8), "RGB": ("RGB", np.uint8), "I;16": ("I;16",
 
 @dataclass(frozen=True, kw_only=True)
 class Geo:
-    """Where a scene lies: CRS as WKT, affine transform (a, b, c, d, e, f), no-data value."""
+    """Where a scene lies: CRS as "EPSG:n" or WKT, affine transform (a, b, c, d, e, f), no-data value."""
 
-    crs_wkt: str = ""
+    crs: str = ""
     transform: tuple[float, ...] = ()
     nodata: float | None = None
 
@@ -102,7 +102,7 @@ class _Pillow:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                image = Image.open(path)
+                image: Image.Image = Image.open(path)
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
             raise ImageReadError(
                 f"{path.name} is not an image that can be read",
@@ -191,8 +191,9 @@ class _Raster:
         self.bands, self.height, self.width = self._file.count, self._file.height, self._file.width
         crs, transform, nodata = self._file.crs, self._file.transform, self._file.nodata
         placed = crs is not None or not transform.is_identity or nodata is not None
-        wkt = crs.to_wkt() if crs else ""
-        self.geo = Geo(crs_wkt=wkt, transform=tuple(transform)[:6], nodata=nodata) if placed else None
+        code = crs.to_epsg(confidence_threshold=100) if crs else None
+        name = f"EPSG:{code}" if code else crs.to_wkt() if crs else ""
+        self.geo = Geo(crs=name, transform=tuple(transform)[:6], nodata=nodata) if placed else None
 
     def read(self, window: Window, order: tuple[int, ...]) -> np.ndarray:
         rasterio = _rasterio()
@@ -225,7 +226,7 @@ class SceneWriter:
                 raise InputError(
                     f"a PNG of {bands} bands of {np.dtype(dtype).name}", hint="write a .tif instead"
                 )
-            self._array = np.zeros((bands, height, width), dtype=dtype)
+            self._array: np.ndarray = np.zeros((bands, height, width), dtype=dtype)
         else:
             raise InputError(
                 f"cannot write {path.suffix or 'a file without suffix'}", hint="use .tif or .png"
@@ -265,8 +266,8 @@ def _create_tiff(path: Path, height: int, width: int, bands: int, dtype: type, g
     if bands != 3:
         profile["photometric"] = "minisblack"
     if geo is not None:
-        if geo.crs_wkt:
-            profile["crs"] = rasterio.crs.CRS.from_wkt(geo.crs_wkt)
+        if geo.crs:
+            profile["crs"] = rasterio.crs.CRS.from_user_input(geo.crs)
         if geo.transform:
             profile["transform"] = rasterio.Affine(*geo.transform)
         profile["nodata"] = geo.nodata

@@ -1,5 +1,6 @@
 """Probability models of integers: the factorized prior of z and the Gaussian of y."""
 
+import itertools
 import math
 
 import torch
@@ -99,7 +100,7 @@ class FactorizedPrior(nn.Module):
         sizes = (1, *widths, 1)
         scale = init_scale ** (1 / (len(widths) + 1))
         self.matrices, self.biases, self.factors = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for fan_in, fan_out in itertools.pairwise(sizes):
             start = torch.expm1(torch.tensor(1 / scale / fan_out)).log().item()
             self.matrices.append(nn.Parameter(torch.full((channels, fan_out, fan_in), start)))
             self.biases.append(nn.Parameter(torch.rand(channels, fan_out, 1) - 0.5))

@@ -107,7 +107,7 @@ def describe(path: Path) -> tuple[dict[str, object], list[tuple[str, int, int, b
         "chunks": len(file.chunks),
         "missing_tiles": _numbers(tuple(file.missing())),
         "truncated": file.truncated,
-        "georeferenced": "crs_wkt" in file.meta,
+        "georeferenced": "crs" in file.meta,
     }
     return rows, file.sections
 

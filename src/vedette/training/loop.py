@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,6 +15,7 @@ from vedette.training.config import TrainConfig
 Log = Callable[[int, Mapping[str, float]], None]
 
 
+@runtime_checkable
 class Task(Protocol):
     """What is trained: a network and what exists only for its training."""
 

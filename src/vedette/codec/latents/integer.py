@@ -9,7 +9,7 @@ as inputs 6, mean 10, log2 scale and log2 gain 6, decoded latents 16.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,7 +147,7 @@ def freeze(model: CharmLite, images: Float[Tensor, "b 3 h w"]) -> dict[str, Tens
     features = model.h_s2.out_channels // 4
     f2 = _frac_for(largest["h_s2"], HIDDEN_MAX)
     put("h_s2", model.h_s2, [(width // 4, f1, HIDDEN_MAX)], [(4 * features, f2)], 0, HIDDEN_MAX)
-    for number, (step, net) in enumerate(zip(STEPS, model.slices, strict=True)):
+    for number, (step, net) in enumerate(zip(STEPS, model.nets, strict=True)):
         count = step.high - step.low
         base = [(features, f2, HIDDEN_MAX), (1 + step.context, CONTEXT_FRAC, CONTEXT_MAX)]
         fa, fb, fc = (_frac_for(largest[f"{part}{number}"], HIDDEN_MAX) for part in ("mix", "hidden", "lrp"))
@@ -183,7 +183,7 @@ def _hidden_ranges(model: CharmLite, images: Float[Tensor, "b 3 h w"]) -> dict[s
     """The 99.99 % quantile of each hidden activation, largest over five qualities."""
     largest: dict[str, float] = {}
 
-    def watch(name: str) -> object:
+    def watch(name: str) -> Callable[[nn.Module, object, Tensor], None]:
         def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
             values = output.clamp(min=0).flatten()
             top = values.kthvalue(max(1, int(0.9999 * values.numel()))).values.item()
@@ -192,7 +192,7 @@ def _hidden_ranges(model: CharmLite, images: Float[Tensor, "b 3 h w"]) -> dict[s
         return hook
 
     handles = [getattr(model, name).register_forward_hook(watch(name)) for name in ("h_s1", "h_s2")]
-    for number, net in enumerate(model.slices):
+    for number, net in enumerate(model.nets):
         for part, layer in (("mix", net.mix), ("hidden", net.hidden), ("lrp", net.lrp_hidden)):
             handles.append(layer.register_forward_hook(watch(f"{part}{number}")))
     for quality in (2.0, 16.0, 32.0, 48.0, 63.0):

@@ -13,7 +13,7 @@ and ReLU, so that `codec.latents.integer` can turn them into exact integer netwo
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -151,6 +151,11 @@ class CharmLite(nn.Module):
         self.log2_gain = nn.Parameter(torch.zeros(ANCHOR_QUALITIES, LATENTS))
         self._start_gains()
 
+    @property
+    def nets(self) -> list[SliceNet]:
+        """The networks of the steps, in order."""
+        return cast(list[SliceNet], list(self.slices))
+
     @torch.no_grad()
     def _start_gains(self) -> None:
         """The step that each lambda wants at high rate: D = step^2 / 12 and dD/dR = -1 / lambda."""
@@ -204,7 +209,7 @@ class CharmLite(nn.Module):
         noisy = (torch.rand(len(y), device=y.device) < NOISY_SHARE)[:, None, None, None] & self.training
         y_hat = torch.zeros_like(y[:, :0])
         bits_y = torch.zeros_like(bits_z)
-        for step, net in zip(STEPS, self.slices, strict=True):
+        for step, net in zip(STEPS, self.nets, strict=True):
             here = slice(step.low, step.high)
             hidden, mean, log2_scale = net(torch.cat([base, y_hat[:, : step.context]], dim=1))
             residual = (y[:, here] - mean) * gain[:, here]

@@ -1,0 +1,1 @@
+"""Pages that stand alone, and the charts in them; no torch."""

@@ -1,0 +1,1 @@
+"""Outside programs, each behind one file: found, run, and their failures explained."""

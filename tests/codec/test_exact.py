@@ -1,0 +1,117 @@
+"""What is decoded is the same everywhere: threads, oneDNN, instruction sets, processes, tile order."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from vedette.bitstream import product
+from vedette.codec import encode_image, load
+from vedette.codec.latents import integer
+from vedette.codec.models import build
+from vedette.codec.scene import SceneDecoder
+
+PROGRAM = """
+import hashlib, sys, torch
+torch.set_num_threads(int(sys.argv[2]))
+from vedette.bitstream import product
+from vedette.codec import load
+from vedette.codec.scene import SceneDecoder
+decoder = SceneDecoder(product.read(open(sys.argv[1], "rb").read()), load())
+digest = hashlib.sha256()
+with torch.backends.mkldnn.flags(enabled=sys.argv[3] == "onednn"):
+    for tile in range(decoder.header.tiles):
+        digest.update(decoder._tile(tile, 0)[0].numpy().tobytes())
+print(digest.hexdigest())
+"""
+
+
+def latent_hash(data: bytes, order: int = 1) -> str:
+    decoder = SceneDecoder(product.read(data), load())
+    tiles = list(range(decoder.header.tiles))[::order]
+    latents = {tile: decoder._tile(tile, 0)[0] for tile in tiles}
+    digest = hashlib.sha256()
+    for tile in sorted(latents):
+        digest.update(latents[tile].numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def tiled(sample_image):
+    return encode_image(sample_image, load(), quality=40, tile=128)
+
+
+def test_latents_do_not_depend_on_tile_order(tiled):
+    assert latent_hash(tiled) == latent_hash(tiled, order=-1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("onednn", [True, False])
+def test_latents_do_not_depend_on_threads_or_library(tiled, threads, onednn):
+    expected = latent_hash(tiled)
+    torch.set_num_threads(threads)
+    try:
+        with torch.backends.mkldnn.flags(enabled=onednn):
+            assert latent_hash(tiled) == expected
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"ATEN_CPU_CAPABILITY": "default"}, {"ONEDNN_MAX_CPU_ISA": "SSE41"}, {"ONEDNN_MAX_CPU_ISA": "AVX2"}],
+    ids=str,
+)
+def test_latents_do_not_depend_on_the_instruction_set(tiled, settings, tmp_path):
+    path = tmp_path / "tiled.vdt"
+    path.write_bytes(tiled)
+    command = [sys.executable, "-c", PROGRAM, str(path), "2", "onednn"]
+    run = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == latent_hash(tiled)
+
+
+def test_the_same_input_gives_the_same_bytes(sample_image, tiled):
+    assert encode_image(sample_image, load(), quality=40, tile=128) == tiled
+
+
+def test_every_filter_keeps_its_certificate():
+    """sum |w| * largest input + |b| stays below 2^24 for every filter of the shipped weights."""
+    entropy = load().coder.entropy
+    layers = [(entropy.h_s1, integer.Z_MAX), (entropy.h_s2, integer.HIDDEN_MAX)]
+    for net in entropy.slices:
+        layers += [(net[part], integer.HIDDEN_MAX) for part in ("hidden", "head", "lrp")]
+    for layer, most in layers:
+        worst = layer.weight.abs().sum(dim=(1, 2, 3)) * most + layer.bias.abs()
+        assert worst.max() < 2**24
+    for net in entropy.slices:
+        mix = net["mix"].weight.abs().sum(dim=(2, 3))
+        features = mix.shape[1] - 1
+        bound = torch.full((mix.shape[1],), float(integer.CONTEXT_MAX))
+        bound[: min(64, features)] = integer.HIDDEN_MAX
+        assert (mix @ bound + net["mix"].bias.abs()).max() < 2**24
+
+
+def test_integer_layers_follow_the_float_ones():
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(5, 7, 3, padding=1)
+    fives = torch.full((5,), 5)
+    tensors = integer.quantize(conv, fives, torch.full((5,), 511), torch.full((7,), 8), -(2**15), 2**15)
+    layer = integer.load_conv({f"x.{name}": value for name, value in tensors.items()}, "x")
+    x = torch.randint(-511, 512, (1, 5, 6, 6)).float()
+    expected = conv(x / 32)
+    assert torch.allclose(layer(x) / 256, expected, atol=0.03)
+    assert torch.equal(layer(x), layer(x).round())
+
+
+@pytest.mark.parametrize("quality", [1.0, 10.3, 33.0, 64.0])
+def test_gains_in_integers_follow_the_float_gains(quality):
+    model = build("charm-lite")
+    code = integer.quality_code(quality)
+    log2, inverse = integer.gains(torch.round(model.log2_gain.detach() * 64).int().numpy(), code)
+    expected = model.gain(torch.tensor([code / 256])).flatten().detach().numpy()
+    assert np.allclose(2.0 ** (log2 / 64), expected, rtol=0.02)
+    assert np.allclose(65536 / inverse, 2.0 ** (log2 / 64), rtol=0.01)
