@@ -87,7 +87,7 @@ def test_size_is_within_a_thousandth_of_what_the_tables_say(lanes):
 
 def test_the_bytes_of_format_1_never_change(coder):
     data = coder.encode(GOLDEN_SYMBOLS, GOLDEN_IDS, GOLDEN_TABLES)
-    lane_and_escapes = "0104" "0a" "d00f" "ffffffff0f" "feffffff0f"  # 5, 1000, -2^31, 2^31 - 1
+    lane_and_escapes = "01040ad00fffffffff0ffeffffff0f"  # 5, 1000, -2^31, 2^31 - 1
     assert data.hex() == lane_and_escapes + "f18296b502ffffbafeb0f9"
 
 

@@ -1,6 +1,5 @@
 """Scenes through the codec: sizes, bands, tiles, damage and rate control."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -43,9 +43,7 @@ def _kernel() -> Any:
     try:
         return importlib.import_module("vedette._native")
     except ImportError:
-        _logger.warning(
-            "the compiled module is missing; the slower reference serves, with the same bytes"
-        )
+        _logger.warning("the compiled module is missing; the slower reference serves, with the same bytes")
         return None
 
 

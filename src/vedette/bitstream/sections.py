@@ -23,7 +23,8 @@ MAY_SKIP = 0x80  # kinds with this bit are passed over by readers that do not kn
 CRC_BYTES = 4
 _KIND = re.compile(b"[%s]" % b"".join(b"\\x%02x" % kind for kind in NAMES))
 _WORK_LEAST = 1 << 24  # bytes of checksums spent on finding sections in a damaged file, at least
-_WORK_TIMES = 4  # and in file lengths
+_WORK_TIMES = 16  # and in file lengths
+_TRY_BYTES = 256  # what trying a place costs beside its checksum
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def walk(data: bytes, at: int) -> Iterator[Section]:
     """The sections of `data` from byte `at` to its end, damaged ones included.
 
     An intact INDEX guides the search in what follows it. The time spent on searching is limited to
-    checksums over 4 times the file (16 MiB at least), the memory to the file and one payload.
+    checksums over 16 times the file (16 MiB at least), the memory to the file and one payload.
     """
     work = max(_WORK_LEAST, _WORK_TIMES * len(data))
     promised: list[int] = []  # starts of sections, from an index, ascending
@@ -127,16 +128,16 @@ def _next_section(
     """(where the next intact section begins or the file ends, the work left)."""
     places = chain(islice(promised, first, None), [] if section.cut else [section.end])
     for place in places:
-        work -= 1
+        work -= _TRY_BYTES
         if place == len(data) or work <= 0:
             return len(data), work
         if place < len(data):
             found = _section_at(data, place)
-            work -= 1 if found.cut else found.end - place
+            work -= 0 if found.cut else found.end - place
             if found.intact:
                 return place, work
     for match in _KIND.finditer(data, at + 1):
-        work -= 1
+        work -= _TRY_BYTES
         if work <= 0:
             break
         found = _section_at(data, match.start())

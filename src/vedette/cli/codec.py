@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from vedette.cli.sizes import show
 
@@ -129,13 +131,38 @@ def evaluate(
     \b
     vedette codec evaluate kodak/ --against jpeg,jpeg2000,webp,avif,jxl --anchor kodak
     """
+    from vedette.codec import load
+    from vedette.codec.anchors import coder, published
+    from vedette.codec.evaluate import as_coder, chart, image_paths
     from vedette.codec.evaluate import evaluate as run
-    from vedette.codec.evaluate import table, to_svg
+    from vedette.codec.scene import ImageCoder
+    from vedette.images import write_atomically
 
-    result = run(folder, model=model, against=[n for n in against.split(",") if n], anchor=anchor, most=most)
+    weights = load(model)
+    ours = as_coder(ImageCoder(weights), weights.name, f"vedette {weights.name} {weights.weights_id.hex()}")
+    coders = [ours, *(coder(name.strip()) for name in against.split(",") if name.strip())]
+    more = [published(anchor).curve] if anchor else []
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("evaluating", total=None)
+        result = run(
+            image_paths(folder)[:most],
+            coders,
+            dataset=folder.name,
+            of=[weights.name],
+            more=more,
+            progress=lambda name, done, total: bar.update(
+                task, description=name, completed=done, total=total
+            ),
+        )
     if plot is not None:
-        plot.write_text(to_svg(result))
+        write_atomically(plot, chart(result).svg().encode())
     if as_json:
-        show(result.to_dict(), as_json=True)
-    else:
-        click.echo(table(result))
+        click.echo(result.to_json(), nl=False)
+        return
+    click.echo(f"{'BD-rate of ' + weights.name + ' against':<40} {'PSNR':>9} {'MS-SSIM':>9}")
+    for row in result.comparisons:
+        click.echo(f"{row.anchor:<40} {_percent(row.psnr_percent)} {_percent(row.ms_ssim_percent)}")
+
+
+def _percent(value: float | None) -> str:
+    return f"{'-':>9}" if value is None else f"{value:>+8.1f}%"

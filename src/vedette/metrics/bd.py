@@ -37,7 +37,7 @@ def bd_rate(
     low, high = max(x[0], anchor_x[0]), min(x[-1], anchor_x[-1])
     if high <= low:
         raise InputError(
-            f"the two curves share no quality: {x[0]:.2f}..{x[-1]:.2f} dB and {anchor_x[0]:.2f}..{anchor_x[-1]:.2f} dB",
+            f"the curves share no quality: {x[0]:.2f}..{x[-1]:.2f} and {anchor_x[0]:.2f}..{anchor_x[-1]:.2f} dB",
             hint="measure them over one range",
         )
     knots = np.union1d(x, anchor_x)
