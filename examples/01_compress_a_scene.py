@@ -16,4 +16,6 @@ for quality in (8, 32, 56):
     decoded = codec.decode_array(data, weights)
     pair = [torch.from_numpy(array.astype("float32"))[None] for array in (decoded, image)]
     bpp = 8 * len(data) / (image.shape[1] * image.shape[2])
-    print(f"quality {quality:>2}: {len(data):>6,} bytes, {bpp:.3f} bpp, {psnr(*pair, peak=255).item():.2f} dB")
+    print(
+        f"quality {quality:>2}: {len(data):>6,} bytes, {bpp:.3f} bpp, {psnr(*pair, peak=255).item():.2f} dB"
+    )

@@ -20,7 +20,9 @@ def test_links_of_the_readme_lead_somewhere():
 
 def test_commands_of_the_readme_exist():
     text = (ROOT / "README.md").read_text()
-    names = set(re.findall(r"vedette ((?:codec )?[a-z]+)", "\n".join(re.findall(r"```sh(.*?)```", text, re.S))))
+    names = set(
+        re.findall(r"vedette ((?:codec )?[a-z]+)", "\n".join(re.findall(r"```sh(.*?)```", text, re.S)))
+    )
     assert "run" in names
     for name in names:
         assert CliRunner().invoke(vedette, [*name.split(), "--help"]).exit_code == 0

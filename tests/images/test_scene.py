@@ -56,10 +56,10 @@ def test_floats_are_refused_with_what_to_do(tmp_path):
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path):
     for name in ("out.tif", "out.png"):
-        with pytest.raises(RuntimeError):
-            with SceneWriter(tmp_path / name, height=8, width=8, bands=1, dtype=np.uint8) as writer:
-                writer.write(Window(0, 0, 8, 8), np.zeros((1, 8, 8), dtype=np.uint8))
-                raise RuntimeError
+        writer = SceneWriter(tmp_path / name, height=8, width=8, bands=1, dtype=np.uint8)
+        with pytest.raises(RuntimeError), writer:
+            writer.write(Window(0, 0, 8, 8), np.zeros((1, 8, 8), dtype=np.uint8))
+            raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError):
         SceneWriter(tmp_path / "out.bmp", height=8, width=8, bands=1, dtype=np.uint8)

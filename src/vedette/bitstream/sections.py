@@ -22,9 +22,9 @@ NAMES = {HEAD: "head", CHUNK: "chunk", META: "meta", INDEX: "index", PLANE: "pla
 MAY_SKIP = 0x80  # kinds with this bit are passed over by readers that do not know them
 CRC_BYTES = 4
 _KIND = re.compile(b"[%s]" % b"".join(b"\\x%02x" % kind for kind in NAMES))
-_WORK_LEAST = 1 << 24  # bytes of checksums spent on finding sections in a damaged file, at least
-_WORK_TIMES = 16  # and in file lengths
-_TRY_BYTES = 256  # what trying a place costs beside its checksum
+_WORK_LEAST = 1 << 26  # bytes of checksums spent on finding sections in a damaged file, at least
+_WORK_TIMES = 64  # and in file lengths
+_TRY_BYTES = 1024  # what trying a place costs beside its checksum
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def walk(data: bytes, at: int) -> Iterator[Section]:
     """The sections of `data` from byte `at` to its end, damaged ones included.
 
     An intact INDEX guides the search in what follows it. The time spent on searching is limited to
-    checksums over 16 times the file (16 MiB at least), the memory to the file and one payload.
+    checksums over 64 times the file (64 MiB at least), the memory to the file and one payload.
     """
     work = max(_WORK_LEAST, _WORK_TIMES * len(data))
     promised: list[int] = []  # starts of sections, from an index, ascending

@@ -131,38 +131,21 @@ def evaluate(
     \b
     vedette codec evaluate kodak/ --against jpeg,jpeg2000,webp,avif,jxl --anchor kodak
     """
-    from vedette.codec import load
-    from vedette.codec.anchors import coder, published
-    from vedette.codec.evaluate import as_coder, chart, image_paths
     from vedette.codec.evaluate import evaluate as run
-    from vedette.codec.scene import ImageCoder
+    from vedette.codec.evaluate import table, to_svg
     from vedette.images import write_atomically
 
-    weights = load(model)
-    ours = as_coder(ImageCoder(weights), weights.name, f"vedette {weights.name} {weights.weights_id.hex()}")
-    coders = [ours, *(coder(name.strip()) for name in against.split(",") if name.strip())]
-    more = [published(anchor).curve] if anchor else []
+    names = [name.strip() for name in against.split(",") if name.strip()]
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("evaluating", total=None)
-        result = run(
-            image_paths(folder)[:most],
-            coders,
-            dataset=folder.name,
-            of=[weights.name],
-            more=more,
-            progress=lambda name, done, total: bar.update(
-                task, description=name, completed=done, total=total
-            ),
-        )
+
+        def show_progress(name: str, done: int, total: int) -> None:
+            bar.update(task, description=name, completed=done, total=total)
+
+        result = run(folder, model=model, against=names, anchor=anchor, most=most, progress=show_progress)
     if plot is not None:
-        write_atomically(plot, chart(result).svg().encode())
+        write_atomically(plot, to_svg(result).encode())
     if as_json:
-        click.echo(result.to_json(), nl=False)
-        return
-    click.echo(f"{'BD-rate of ' + weights.name + ' against':<40} {'PSNR':>9} {'MS-SSIM':>9}")
-    for row in result.comparisons:
-        click.echo(f"{row.anchor:<40} {_percent(row.psnr_percent)} {_percent(row.ms_ssim_percent)}")
-
-
-def _percent(value: float | None) -> str:
-    return f"{'-':>9}" if value is None else f"{value:>+8.1f}%"
+        show(result.to_dict(), as_json=True)
+    else:
+        click.echo(table(result))

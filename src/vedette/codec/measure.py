@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 
 from vedette.codec.anchors import Coder, Pixels
 from vedette.errors import InputError, VedetteError
@@ -24,7 +24,7 @@ from vedette.metrics.distortion import WINDOW
 
 QUALITIES = (4.0, 12.0, 20.0, 28.0, 36.0, 44.0, 52.0, 60.0)
 
-Item = Path | UInt8[np.ndarray, "c h w"]  # an image file, or the pixels
+Item = Path | Shaped[np.ndarray, "_ _ _"]  # an image file, or the pixels, (bands, h, w)
 Progress = Callable[[str, int, int], None]  # a coder's name, images done, images in all
 
 
@@ -107,8 +107,9 @@ def _score(image: Pixels, coder: Coder, setting: float) -> tuple[float, ...]:
             f"{coder.name} made {decoded.dtype} {decoded.shape} of an image uint8 {image.shape}",
             hint="a codec must return the size it was given",
         )
-    a, b = (torch.tensor(x, dtype=torch.float32)[None] for x in (decoded, image))
-    quality = psnr(a.double(), b.double(), peak=255).item()
+    # In float32 the variances of MS-SSIM would lose digits that count near 1.
+    a, b = (torch.tensor(x, dtype=torch.float64)[None] for x in (decoded, image))
+    quality = psnr(a, b, peak=255).item()
     similarity = ms_ssim(a, b, peak=255).item() if min(height, width) >= WINDOW else math.nan
     return 8 * len(data) / (height * width), quality, similarity, middle - start, end - middle
 

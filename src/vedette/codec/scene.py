@@ -417,18 +417,3 @@ def encode_image(
     (3, 20, 30)
     """
     return encode_scene(ArrayScene(image), codec, quality=quality, tile=tile)
-
-
-class ImageCoder:
-    """A codec as `vedette.codec.evaluate` takes it: whole products of images in memory."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-
-    def encode_image(self, image: Shaped[np.ndarray, "bands h w"], quality: float) -> bytes:
-        """A product's bytes."""
-        return encode_image(image, self._codec, quality=quality)
-
-    def decode_image(self, data: bytes) -> Shaped[np.ndarray, "bands h w"]:
-        """The image of a product."""
-        return decode_array(data, self._codec)

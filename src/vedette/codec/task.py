@@ -66,6 +66,8 @@ class RateDistortion:
     def evaluate(self) -> dict[str, float]:
         """Estimated bits per pixel and PSNR on the validation images at four qualities."""
         scores: dict[str, float] = {}
+        if not self.validation:
+            return scores
         self.model.eval()
         device = next(self.model.parameters()).device
         for quality in VALIDATION_QUALITIES:

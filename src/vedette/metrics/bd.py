@@ -36,10 +36,8 @@ def bd_rate(
     anchor_x, anchor_y = _curve(anchor_bpp, anchor_db)
     low, high = max(x[0], anchor_x[0]), min(x[-1], anchor_x[-1])
     if high <= low:
-        raise InputError(
-            f"the curves share no quality: {x[0]:.2f}..{x[-1]:.2f} and {anchor_x[0]:.2f}..{anchor_x[-1]:.2f} dB",
-            hint="measure them over one range",
-        )
+        ranges = f"{x[0]:.2f}..{x[-1]:.2f} dB and {anchor_x[0]:.2f}..{anchor_x[-1]:.2f} dB"
+        raise InputError(f"the two curves share no quality: {ranges}", hint="measure them over one range")
     knots = np.union1d(x, anchor_x)
     ends = np.concatenate([[low], knots[(knots > low) & (knots < high)], [high]])
     at = np.stack([ends[:-1], (ends[:-1] + ends[1:]) / 2, ends[1:]])

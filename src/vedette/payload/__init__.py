@@ -2,5 +2,6 @@
 
 from vedette.payload.ground import compare, describe, ground, read_product
 from vedette.payload.onboard import onboard
+from vedette.payload.story import tell
 
-__all__ = ["compare", "describe", "ground", "onboard", "read_product"]
+__all__ = ["compare", "describe", "ground", "onboard", "read_product", "tell"]
