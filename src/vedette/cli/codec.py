@@ -56,6 +56,9 @@ def models(as_json: bool) -> None:
 )
 @click.option("--steps", type=int, help="Other steps than the recipe's.")
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
+@click.option(
+    "--start", type=click.Path(path_type=Path, exists=True), help="Parameters to begin a new run with."
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 def train(
     name: str,
@@ -64,6 +67,7 @@ def train(
     output: Path,
     steps: int | None,
     seed: int | None,
+    start: Path | None,
     device: str,
 ) -> None:
     """Train a codec on folders of images; an interrupted run goes on where it stopped.
@@ -80,7 +84,7 @@ def train(
 
     command = shlex.join(["vedette", *sys.argv[1:]])
     plan = shortened(recipe(name), steps=steps, seed=seed)
-    click.echo(str(run(plan, images, output, halved=halved, device=device, command=command)))
+    click.echo(str(run(plan, images, output, halved=halved, start=start, device=device, command=command)))
 
 
 @codec.command()

@@ -14,7 +14,6 @@ class Recipe:
     model: str
     train: TrainConfig
     distortion: Literal["mse", "ms-ssim"] = "mse"
-    warm_start: str = ""  # a shipped training checkpoint to go on from
 
 
 RECIPES = {

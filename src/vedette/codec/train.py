@@ -28,6 +28,7 @@ def train(
     output: Path,
     *,
     halved: Sequence[Path] = (),
+    start: Path | None = None,
     device: str = "cpu",
     command: str = "",
 ) -> Path:
@@ -37,6 +38,7 @@ def train(
         folders: images for training as they are; every 25th is held out for validation.
         halved: folders whose images are first halved (those that were JPEG).
         output: run folder: run.json, metrics.jsonl, checkpoint.safetensors.
+        start: parameters to begin with, where the run is new (`weights/training/`).
         command: noted in run.json.
 
     Under `torchrun` (WORLD_SIZE set) the batch is shared among the processes.
@@ -51,6 +53,8 @@ def train(
     model = build(recipe.model)
     sample = next(crops(training, batch=CALIBRATION_CROPS, side=config.crop, seed=config.seed))
     model.calibrate(sample)
+    if start is not None:
+        checkpoint.load_model(start, model)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # noise differs between processes, crops and qualities are drawn alike and shared out
     task = RateDistortion(

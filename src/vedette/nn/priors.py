@@ -104,15 +104,15 @@ class FactorizedPrior(nn.Module):
             start = torch.expm1(torch.tensor(1 / scale / fan_out)).log().item()
             self.matrices.append(nn.Parameter(torch.full((channels, fan_out, fan_in), start)))
             self.biases.append(nn.Parameter(torch.rand(channels, fan_out, 1) - 0.5))
-            self.factors.append(nn.Parameter(torch.zeros(channels, fan_out, 1)))
+            if len(self.matrices) <= len(widths):  # the last layer is affine
+                self.factors.append(nn.Parameter(torch.zeros(channels, fan_out, 1)))
 
     def logits(self, values: Float[Tensor, "c 1 n"]) -> Float[Tensor, "c 1 n"]:
         """Logit of the cumulative at `values`, channel by channel."""
-        layers = list(zip(self.matrices, self.biases, self.factors, strict=True))
-        for number, (matrix, bias, factor) in enumerate(layers, start=1):
+        for number, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
             values = functional.softplus(matrix) @ values + bias
-            if number < len(layers):
-                values = values + torch.tanh(factor) * torch.tanh(values)
+            if number < len(self.factors):
+                values = values + torch.tanh(self.factors[number]) * torch.tanh(values)
         return values
 
     def pmf(self, values: Float[Tensor, "c 1 n"]) -> Float[Tensor, "c 1 n"]:

@@ -49,8 +49,20 @@ def step_of(path: Path) -> int:
 
 
 def load_model(path: Path, model: nn.Module) -> None:
-    """Restore the model's tensors only."""
-    model.load_state_dict(_under(load_file(path), "model."))
+    """Restore the model's tensors only, of a checkpoint or of what `save_model` wrote."""
+    tensors = _under(load_file(path), "model.")
+    model.load_state_dict({name: value.float() for name, value in tensors.items()})
+
+
+def save_model(path: Path, model: nn.Module) -> None:
+    """Write the model's tensors alone, in float16: what a later run starts from."""
+    tensors = {
+        f"model.{name}": value.detach().cpu().half().contiguous()
+        for name, value in model.state_dict().items()
+    }
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary)
+    os.replace(temporary, path)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

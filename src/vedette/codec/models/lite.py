@@ -75,7 +75,7 @@ def lmbda(quality: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
     """The rate-distortion weight of a quality: 0.0008 at 1, doubling every 6.8, 0.5 at 64.
 
     >>> lmbda(torch.tensor([1.0, 64.0]))
-    tensor([8.0000e-04, 5.0000e-01])
+    tensor([0.0008, 0.5000])
     """
     position = (quality - QUALITY_MIN) / (QUALITY_MAX - QUALITY_MIN)
     return 0.0008 * (0.5 / 0.0008) ** position
