@@ -76,3 +76,9 @@ def test_padding_repeats_the_border():
     padded = pad_to_multiple(np.arange(6).reshape(1, 2, 3), 4)
     assert padded.shape == (1, 4, 4)
     assert padded[0, -1].tolist() == [3, 4, 5, 5]
+
+
+def test_a_palette_tiff_is_refused(tmp_path):
+    Image.new("P", (8, 8)).save(tmp_path / "palette.tif")
+    with pytest.raises(ImageReadError, match="palette"):
+        open_scene(tmp_path / "palette.tif")

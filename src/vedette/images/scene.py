@@ -183,7 +183,10 @@ class _Raster:
                 f"{path.name} has samples of type {', '.join(sorted(kinds))}",
                 hint="scale it to uint8 or uint16 first",
             )
-        if "alpha" in {color.name for color in self._file.colorinterp}:
+        colors = {color.name for color in self._file.colorinterp}
+        for kind in colors & {"palette", "cyan", "magenta", "yellow"}:
+            raise ImageReadError(f"{path.name} has {kind} samples", hint="convert it to RGB or gray first")
+        if "alpha" in colors:
             raise ImageReadError(
                 f"{path.name} has an alpha channel", hint="flatten it, or declare no-data instead"
             )
