@@ -5,8 +5,9 @@ import pytest
 import rasterio
 from PIL import Image
 
-from vedette.errors import ImageReadError, InputError
+from vedette.errors import ImageReadError, InputError, MissingExtraError
 from vedette.images import Geo, SceneWriter, Window, open_scene, pad_to_multiple, read_image, windows
+from vedette.samples import scene_path
 
 
 def geotiff(path, array, **profile):
@@ -82,3 +83,13 @@ def test_a_palette_tiff_is_refused(tmp_path):
     Image.new("P", (8, 8)).save(tmp_path / "palette.tif")
     with pytest.raises(ImageReadError, match="palette"):
         open_scene(tmp_path / "palette.tif")
+
+
+def test_a_geotiff_without_rasterio_is_refused(monkeypatch):
+    def absent():
+        raise MissingExtraError("GeoTIFF needs rasterio", hint="pip install 'vedette[geo]'")
+
+    monkeypatch.setattr("vedette.images.scene._rasterio", absent)
+    with pytest.raises(MissingExtraError) as caught:
+        open_scene(scene_path())
+    assert "vedette[geo]" in caught.value.hint

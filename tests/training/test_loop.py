@@ -124,20 +124,6 @@ def test_two_processes_give_the_loss_of_one(tmp_path):
     assert float(two.stdout) == pytest.approx(float(one.stdout), rel=1e-4)
 
 
-def test_training_imports_with_few_packages():
-    """A bare GPU machine has torch, NumPy, Pillow, safetensors, jaxtyping, click and rich."""
-    program = """
-import sys
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"rasterio", "imagecodecs", "imageio_ffmpeg", "beartype", "jinja2", "scipy"}:
-            raise ImportError(name)
-sys.meta_path.insert(0, Block())
-import vedette.training, vedette.data, vedette.codec.train, vedette.codec.task
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)
-
-
 def test_wrong_settings_are_refused(tmp_path):
     with pytest.raises(InputError):
         TrainConfig(steps=0)

@@ -15,6 +15,7 @@ from vedette.errors import ImageReadError, InputError, LimitError, MissingExtraE
 from vedette.images.window import Window
 
 SIDE_MOST = 1_000_000
+GEO_KEYS_TAG = 34735
 WHOLE_MOST = 400_000_000  # samples of a file that can only be read whole
 ALLOWED = {"uint8": np.uint8, "uint16": np.uint16}
 PILLOW_MODES = {"L": ("L", np.uint8), "RGB": ("RGB", np.uint8), "I;16": ("I;16", np.uint16)}
@@ -109,6 +110,10 @@ class _Pillow:
                 hint="PNG, JPEG, WebP, TIFF or GeoTIFF is needed",
             ) from error
         with image:
+            if GEO_KEYS_TAG in getattr(image, "tag_v2", {}):  # Pillow would lose where the scene lies
+                raise MissingExtraError(
+                    f"{path.name} is a GeoTIFF, which needs rasterio", hint="pip install 'vedette[geo]'"
+                )
             if image.width * image.height * 3 > WHOLE_MOST:
                 raise LimitError(
                     f"{path.name} has {image.width} x {image.height} pixels and must be read whole",
