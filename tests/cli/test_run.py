@@ -103,6 +103,11 @@ def test_a_budget_too_small_and_an_unknown_model_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_zero_is_not_taken_for_nothing_given(tmp_path):
+    assert "1 to 64" in refused("run", scene_path(), "-o", tmp_path / "x.vdt", "--quality", 0).hint
+    assert "from 1 to 4" in refused("run", scene_path(), "-o", tmp_path / "x.vdt", "--nir", 0).hint
+
+
 def test_a_version_from_the_future_and_damage_are_refused(packed, tmp_path):
     data = bytearray(packed[0].read_bytes())
     data[4] = 9

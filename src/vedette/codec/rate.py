@@ -17,7 +17,8 @@ from vedette.errors import BudgetError, InputError
 from vedette.images.window import Window
 
 QUALITY_LOW, QUALITY_HIGH = 1.0, 64.0
-FULL = 0.97  # share of a budget that counts as used
+ENOUGH = 0.985  # share of a budget at which mending stops
+STEP_LEAST = 0.004  # about one 1/256, the grid of qualities
 SAMPLE_TILES = 12
 SEARCHES, MENDS = 9, 8
 
@@ -67,38 +68,38 @@ def encode_within(
     quality = _solve(sampled, budget_bytes * 0.99, QUALITY_LOW, QUALITY_HIGH)
     chunks = _all(encoder, quality, progress)
     qualities = dict.fromkeys(range(count), quality)
-    best: dict[int, list[Chunk]] | None = None
+    best: tuple[bytes, dict[int, float], tuple[int, ...]] | None = None
     step = 1.0
-    for _ in range(MENDS):
-        total = len(encoder.to_bytes(chunks))
-        if total <= budget_bytes:
-            best = dict(chunks)
-            if total >= 0.985 * budget_bytes or min(qualities.values()) >= QUALITY_HIGH:
-                break
-        over = total > budget_bytes
-        step = max(0.004, step / 2 if best is not None and over else step)
-        changed = _mend(encoder, chunks, qualities, budget_bytes, step=-step if over else step, total=total)
-        if not changed:
-            step /= 2
-        if over and max(qualities.values()) <= QUALITY_LOW:
+    for attempt in range(MENDS + 1):
+        data = encoder.to_bytes(chunks)
+        over = len(data) > budget_bytes
+        if not over and (best is None or len(data) > len(best[0])):
+            best = data, dict(qualities), _tile_bytes(chunks)
+        done = not over and (len(data) >= ENOUGH * budget_bytes or min(qualities.values()) >= QUALITY_HIGH)
+        if done or attempt == MENDS or (over and max(qualities.values()) <= QUALITY_LOW):
             break
-    if len(encoder.to_bytes(chunks)) <= budget_bytes:
-        best = chunks
-    while best is None:  # the mends above did not get under: step down together
-        if max(qualities.values()) <= QUALITY_LOW:
-            least = len(encoder.to_bytes(chunks))
+        step = max(STEP_LEAST, step / 2 if best is not None and over else step)
+        if not _mend(encoder, chunks, qualities, budget_bytes, step=-step if over else step, total=len(data)):
+            step /= 2
+    while best is None:  # the mends did not get under: step down together
+        data = encoder.to_bytes(chunks)
+        if len(data) <= budget_bytes:
+            best = data, qualities, _tile_bytes(chunks)
+        elif max(qualities.values()) <= QUALITY_LOW:
             raise BudgetError(
                 f"a budget of {budget_bytes:,} bytes is too small for this scene",
-                hint=f"the least that would do is {least:,} bytes",
+                hint=f"the least that would do is {len(data):,} bytes",
             )
-        qualities = {tile: max(QUALITY_LOW, q - 2) for tile, q in qualities.items()}
-        chunks = {tile: encoder.encode(tile, q) for tile, q in qualities.items()}
-        if len(encoder.to_bytes(chunks)) <= budget_bytes:
-            best = chunks
-    data = encoder.to_bytes(best)
-    mean = float(np.mean(list(qualities.values())))
-    reached = min(qualities.values()) >= QUALITY_HIGH
-    return Rated(data=data, quality=mean, tile_bytes=_tile_bytes(best), best=reached)
+        else:
+            qualities = {tile: max(QUALITY_LOW, q - 2) for tile, q in qualities.items()}
+            chunks = {tile: encoder.encode(tile, q) for tile, q in qualities.items()}
+    data, qualities, tile_bytes = best
+    return Rated(
+        data=data,
+        quality=float(np.mean(list(qualities.values()))),
+        tile_bytes=tile_bytes,
+        best=min(qualities.values()) >= QUALITY_HIGH,
+    )
 
 
 def encode_at_psnr(

@@ -80,14 +80,14 @@ def open_scene(path: Path, *, rgb: tuple[int, ...] | None = None, nir: int | Non
         )
     if rgb is None and source.bands >= 3:
         rgb = (1, 2, 3)
-    chosen = [*(rgb or ()), *([nir] if nir else [])]
+    chosen = [*(rgb or ()), *([] if nir is None else [nir])]
     if len(set(chosen)) != len(chosen) or any(not 1 <= band <= source.bands for band in chosen):
         raise InputError(
             f"bands {chosen} of a scene with {source.bands}",
             hint=f"different numbers from 1 to {source.bands} are needed",
         )
     names = {band - 1: role for band, role in zip(rgb or (), ("red", "green", "blue"), strict=False)}
-    if nir:
+    if nir is not None:
         names[nir - 1] = "nir"
     order = [band - 1 for band in rgb or ()] + [b for b in range(source.bands) if b + 1 not in (rgb or ())]
     roles = tuple(names.get(band, "gray" if source.bands == 1 else f"band{band + 1}") for band in order)

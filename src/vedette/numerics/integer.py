@@ -33,7 +33,7 @@ def worst_sum(
     if limits.ndim and limits.shape != (weight.shape[1],):
         raise InputError(f"{limits.size} activation limits for {weight.shape[1]} input channels")
     if not limits.ndim:
-        limits = np.full(weight.shape[1], int(act_max), dtype=object)  # type: ignore[arg-type]
+        limits = np.full(weight.shape[1], int(limits.item()), dtype=object)
     taps = np.abs(weight.astype(object)).sum(axis=(2, 3))  # Python integers: they cannot overflow
     totals = (taps * limits).sum(axis=1)
     if bias is not None:

@@ -79,7 +79,9 @@ def onboard(
         elif target_psnr_db is not None:
             rated = encode_at_psnr(source, codec, target_psnr_db, tile=tile, progress=progress)
         else:
-            rated = encode_at(source, codec, quality or DEFAULT_QUALITY, tile=tile, progress=progress)
+            rated = encode_at(
+                source, codec, DEFAULT_QUALITY if quality is None else quality, tile=tile, progress=progress
+            )
         write_atomically(output, rated.data)
         return Packed(
             rated=rated,
