@@ -64,5 +64,7 @@ def test_what_cannot_be_a_signal_is_refused():
         analyze(np.array([2**40 + 1]))
     with pytest.raises(InputError, match="low band"):
         synthesize(np.array([1]), np.array([1, 2]))
+    with pytest.raises(InputError, match="2\\^45"):
+        synthesize(np.array([1, -(2**45) - 1]), np.array([1]))
     with pytest.raises(UnknownNameError, match="wavelet"):
         analyze(np.array([1, 2]), "5-3")

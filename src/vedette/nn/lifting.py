@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from vedette.errors import InputError
-from vedette.numerics.lifting import LARGEST, Step, steps_of
+from vedette.numerics.lifting import LARGEST, LARGEST_BAND, Step, steps_of
 
 
 def _update(step: Step, odd: bool, low: Tensor, high: Tensor) -> Tensor:
@@ -55,13 +55,15 @@ def synthesize(
     """The signal whose bands these are: exactly what `analyze` was given.
 
     Raises:
-        InputError: bands whose lengths do not belong together.
+        InputError: bands whose lengths do not belong together, or a value above 2^45 in magnitude.
 
     >>> synthesize(torch.tensor([1, 3, 5]), torch.tensor([0, 0])).tolist()
     [1, 2, 3, 4, 5]
     """
     if low.shape[-1] - high.shape[-1] not in (0, 1):
         raise InputError(f"a low band of {low.shape[-1]} and a high band of {high.shape[-1]} samples")
+    if any(b.numel() and max(int(b.max()), -int(b.min())) > LARGEST_BAND for b in (low, high)):
+        raise InputError("a band above 2^45 in magnitude", hint="no samples within 2^40 have such bands")
     if high.shape[-1]:
         for number, step in reversed(list(enumerate(steps_of(wavelet)))):
             if number % 2 == 0:

@@ -36,6 +36,7 @@ WAVELETS: dict[str, tuple[Step, ...]] = {
     ),
 }
 LARGEST = 1 << 40  # samples up to here cannot overflow: five bits of gain and sixteen of factor
+LARGEST_BAND = LARGEST << 5  # nor can bands up to here, on the way back
 
 
 def steps_of(wavelet: str) -> tuple[Step, ...]:
@@ -96,7 +97,7 @@ def synthesize(
     """The signal whose bands these are: exactly what `analyze` was given.
 
     Raises:
-        InputError: bands whose lengths do not belong together.
+        InputError: bands whose lengths do not belong together, or a value above 2^45 in magnitude.
 
     >>> synthesize(np.array([1, 3, 5]), np.array([0, 0])).tolist()
     [1, 2, 3, 4, 5]
@@ -104,6 +105,8 @@ def synthesize(
     low, high = np.moveaxis(low, axis, -1).copy(), np.moveaxis(high, axis, -1).copy()
     if low.shape[-1] - high.shape[-1] not in (0, 1):
         raise InputError(f"a low band of {low.shape[-1]} and a high band of {high.shape[-1]} samples")
+    if any(b.size and max(int(b.max()), -int(b.min())) > LARGEST_BAND for b in (low, high)):
+        raise InputError("a band above 2^45 in magnitude", hint="no samples within 2^40 have such bands")
     if high.shape[-1]:
         for number, step in reversed(list(enumerate(steps_of(wavelet)))):
             if number % 2 == 0:
