@@ -16,7 +16,7 @@ SCENE := src/vedette/samples/scene.tif
 	  2>/dev/null || missing="$$missing python3-dev"; \
 	if [ -n "$$missing" ]; then echo "missing:$$missing; type: sudo apt-get install -y$$missing"; exit 1; fi
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev,geo,anchors]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev,geo,anchors,silicon]'
 	touch $@
 
 demo: .venv/.ok
@@ -39,6 +39,8 @@ check: .venv/.ok
 
 bench: .venv/.ok
 	$(BIN)/python benchmarks/kernels/rans.py --quick
+	$(BIN)/python benchmarks/kernels/exact_conv.py --quick
+	$(BIN)/python benchmarks/codec/scene.py --quick
 	$(BIN)/python benchmarks/rd/kodak_aerials.py --quick
 
 docs: .venv/.ok

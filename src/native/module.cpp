@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "lanes.h"
 #include "rans.h"
 
 namespace {
@@ -106,7 +107,160 @@ PyObject *rans_decode(PyObject *, PyObject *args) {
     return PyLong_FromLong(status);
 }
 
-PyMethodDef methods[] = {{"rans_encode", rans_encode, METH_VARARGS, nullptr},
+// Buffers of a tuple, from its first on; the first complaint stays.
+struct Buffers {
+    PyObject *args;
+    Buffer held[32];
+    int used = 0;
+    bool good = true;
+    explicit Buffers(PyObject *args) : args(args) {}
+    template <class T> T *take(int64_t *count, bool writable = false) {
+        if (!good) return nullptr;
+        Buffer &buffer = held[used];
+        good = buffer.take(PyTuple_GetItem(args, used++), static_cast<int>(sizeof(T)), writable);
+        if (good && count) *count = buffer.count();
+        return good ? buffer.data<T>() : nullptr;
+    }
+    template <class T> const T *rows(int64_t *count, int columns) {
+        const T *data = take<T>(count);
+        if (good && *count % columns) refuse("an array has another number of columns");
+        if (good) *count /= columns;
+        return data;
+    }
+    void refuse(const char *why) {
+        if (good) PyErr_SetString(PyExc_ValueError, why);
+        good = false;
+    }
+    void need(bool condition, const char *why) {
+        if (good && !condition) refuse(why);
+    }
+};
+
+bool take_program(Buffers &from, LanesProgram *p) {
+    int64_t contents = 0, count = 0;
+    p->stream = from.rows<int32_t>(&p->entries, 5);
+    p->nodes = from.rows<int32_t>(&p->node_count, 5);
+    p->contents = from.take<uint64_t>(&contents);
+    p->node_inputs = from.take<int32_t>(&p->edge_count);
+    p->groups = from.rows<int32_t>(&p->group_count, 3);
+    p->members = from.rows<int32_t>(&p->member_count, 3);
+    p->memories = from.rows<int32_t>(&p->memory_count, 6);
+    p->memory_addresses = from.take<int32_t>(&p->address_count);
+    p->flip_flops = from.take<int32_t>(&p->flip_flop_count);
+    p->inputs = from.take<int32_t>(&p->input_count);
+    p->outputs = from.take<int32_t>(&p->output_count);
+    const int64_t *sizes = from.take<int64_t>(&count);
+    if (!from.good) return false;
+    from.need(count >= 4 && contents == p->node_count, "arrays of the program disagree in length");
+    if (!from.good) return false;
+    p->rows = sizes[0], p->bits = sizes[1];
+    from.need(vedette_lanes_valid(p), "a number in the program points outside it");
+    return from.good;
+}
+
+int64_t memory_bits(const LanesProgram &p) {
+    int64_t total = 0;
+    for (int64_t i = 0; i < p.memory_count; ++i) total += p.memories[6 * i];
+    return total;
+}
+
+bool lanes_status(int32_t status) {
+    if (status == 2) PyErr_NoMemory();
+    return status != 2;
+}
+
+// lanes_golden(program..., sizes, stimulus, initial, contents, trace, state, memory, visits)
+PyObject *lanes_golden(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 19) return PyErr_Format(PyExc_TypeError, "19 arguments are needed");
+    Buffers from(args);
+    LanesProgram program;
+    if (!take_program(from, &program)) return nullptr;
+    const int64_t *sizes = from.held[11].data<int64_t>();
+    LanesGolden run{};
+    run.cycles = sizes[2], run.every = sizes[3];
+    int64_t n[7] = {};
+    run.stimulus = from.take<uint8_t>(&n[0]);
+    run.state = from.take<uint8_t>(&n[1]);
+    run.contents = from.take<uint8_t>(&n[2]);
+    run.trace = from.take<uint64_t>(&n[3], true);
+    run.flip_flops = from.take<uint64_t>(&n[4], true);
+    run.checkpoints = from.take<uint8_t>(&n[5], true);
+    run.visits = from.take<int32_t>(&n[6], true);
+    if (!from.good) return nullptr;
+    const int64_t words = (run.cycles + 63) / 64, bits = memory_bits(program);
+    from.need(run.cycles >= 1 && run.cycles <= INT32_MAX && run.every >= 1 &&
+                  n[0] == run.cycles * program.input_count && n[1] == program.flip_flop_count && n[2] == bits &&
+                  n[3] == program.bits * words && n[4] == program.flip_flop_count * words &&
+                  n[5] == (run.cycles + run.every - 1) / run.every * bits && n[6] == 64 * program.node_count,
+              "arrays of the run disagree in length");
+    if (!from.good) return nullptr;
+    int32_t status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = vedette_lanes_golden(&program, &run);
+    Py_END_ALLOW_THREADS
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
+}
+
+// lanes_run(program..., sizes, stimulus, state, contents, marks, toggles, flips, compare, alarms, right,
+//           quiet, counted, counts, outputs, stop, target, settle, edge) -> 0, or 1: stopped
+PyObject *lanes_run(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 29) return PyErr_Format(PyExc_TypeError, "29 arguments are needed");
+    Buffers from(args);
+    LanesProgram program;
+    if (!take_program(from, &program)) return nullptr;
+    LanesRun run{};
+    int64_t n[12] = {};
+    run.stimulus = from.take<uint8_t>(&n[0]);
+    run.state = from.take<uint8_t>(&n[1]);
+    run.contents = from.take<uint8_t>(&n[2]);
+    run.marks = from.take<LanesMark>(&run.mark_count, true);
+    run.toggles = from.take<LanesToggle>(&run.toggle_count);
+    run.flips = from.take<LanesFlip>(&run.flip_count);
+    run.compare = from.take<int32_t>(&run.compare_count);
+    run.alarms = from.take<int32_t>(&run.alarm_count);
+    run.right = from.take<uint8_t>(&n[3]);
+    run.quiet = from.take<uint8_t>(&n[4]);
+    run.counted = from.take<uint8_t>(&n[5]);
+    run.counts = from.take<int32_t>(&n[6], true);
+    run.outputs = from.take<uint64_t>(&n[7], true);
+    run.stop = from.take<int32_t>(&n[8]);
+    if (!from.good) return nullptr;
+    from.need(from.held[11].count() == 5, "five sizes are needed");
+    if (!from.good) return nullptr;
+    const int64_t *sizes = from.held[11].data<int64_t>();
+    run.cycles = sizes[2], run.start = sizes[3], run.words = sizes[4];
+    run.target = static_cast<int32_t>(PyLong_AsLong(PyTuple_GetItem(args, 26)));
+    run.settle = reinterpret_cast<LanesPart>(PyLong_AsVoidPtr(PyTuple_GetItem(args, 27)));
+    run.edge = reinterpret_cast<LanesPart>(PyLong_AsVoidPtr(PyTuple_GetItem(args, 28)));
+    if (PyErr_Occurred()) return nullptr;
+    const int64_t kept = run.cycles * program.output_count * run.words;
+    if (n[7] == 0) run.outputs = nullptr;
+    from.need(vedette_lanes_run_valid(&program, &run), "a number in the batch points outside the program");
+    from.need(n[0] == run.cycles * program.input_count && n[1] == program.flip_flop_count &&
+                  n[2] == memory_bits(program) && n[3] == run.cycles * run.compare_count &&
+                  n[4] == run.cycles * run.alarm_count && n[5] == run.cycles && n[6] == 256 * run.words &&
+                  (n[7] == 0 || n[7] == kept) && n[8] == 1,
+              "arrays of the run disagree in length");
+    if (!from.good) return nullptr;
+    int32_t status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = vedette_lanes_run(&program, &run);
+    Py_END_ALLOW_THREADS
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
+}
+
+// lanes_targets() -> names, the fastest last
+PyObject *lanes_targets(PyObject *, PyObject *) {
+    const int32_t count = vedette_lanes_targets();
+    return count == 3   ? Py_BuildValue("(sss)", "plain", "avx2", "avx512")
+           : count == 2 ? Py_BuildValue("(ss)", "plain", "avx2")
+                        : Py_BuildValue("(s)", "plain");
+}
+
+PyMethodDef methods[] = {{"lanes_golden", lanes_golden, METH_VARARGS, nullptr},
+                         {"lanes_run", lanes_run, METH_VARARGS, nullptr},
+                         {"lanes_targets", lanes_targets, METH_NOARGS, nullptr},
+                         {"rans_encode", rans_encode, METH_VARARGS, nullptr},
                          {"rans_decode", rans_decode, METH_VARARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", nullptr, 0, methods, nullptr, nullptr, nullptr, nullptr};

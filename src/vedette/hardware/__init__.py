@@ -1,0 +1,1 @@
+"""Netlists of FPGA primitives: what a synthesizer writes, read and checked."""

@@ -1,0 +1,305 @@
+"""A campaign: which faults, what became of each, and the files that say so.
+
+A folder holds `faults.csv`, one row a fault, `histogram.csv` and `summary.json`. While it runs, finished
+parts stand under `parts/`; a campaign that was stopped goes on with what is missing, to the same bytes.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from vedette import __version__
+from vedette.errors import InputError
+from vedette.images import write_atomically
+from vedette.softerror import score
+from vedette.softerror.confidence import wilson
+from vedette.softerror.convergence import curve, output_shares, spread
+from vedette.softerror.design import Design
+from vedette.softerror.faults import FaultKind
+from vedette.softerror.fit import BitRate, safety
+from vedette.softerror.plan import Bits, Compared, Drawn, Engine, Plan, compared, drawn_faults
+from vedette.softerror.population import Window, population
+from vedette.softerror.rows import Rows, outcomes_of, parse, read_csv, rows_of, to_csv
+from vedette.softerror.unreachable import unreachable_bits
+
+Progress = Callable[[int, int], None]  # faults done, faults in all
+
+PART_WORK = 400_000_000  # fault-cycles of a part, some seconds of one core
+PART_LEAST = 2048  # faults
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A finished campaign: its rows and what `summary.json` holds."""
+
+    rows: Rows
+    summary: dict[str, Any]
+
+
+def run_campaign(
+    design: Design,
+    stimulus: Bits,
+    plan: Plan,
+    folder: Path,
+    engine: Engine,
+    *,
+    about: dict[str, Any] | None = None,
+    repeats: Sequence[Bits] = (),
+    progress: Progress | None = None,
+) -> Campaign:
+    """Run every fault of `plan`, or what of them a former run left out, and write the folder.
+
+    Args:
+        about: what the summary should also say: versions of tools, seeds, hash of the netlist file. A
+            campaign goes on only where it is the same.
+        repeats: other stimuli, from other seeds; the summary says how far the scores spread over them.
+        progress: called with faults done and faults in all.
+
+    Raises:
+        InputError: the folder holds another campaign, or the plan names a port that is not there.
+    """
+    asked = compared(design, plan)
+    identity = _identity(design, stimulus, plan, about or {}, repeats)
+    _begin(folder, identity)
+    finished = folder / "faults.csv"
+    if not finished.exists():
+        rows = _all_rows(design, stimulus, plan, folder, engine, asked, progress)
+        write_atomically(finished, to_csv(rows).encode())
+    rows = read_csv(finished, cycles=len(stimulus))
+    others = [
+        run_campaign(design, other, plan, folder / f"repeat-{i}", engine, progress=progress)
+        for i, other in enumerate(repeats, start=1)
+    ]
+    shares = output_shares(design, stimulus, plan, rows, engine, asked)
+    points = curve(design, stimulus, plan, rows, engine, asked)
+    summary = identity | summarize(design, plan, rows) | {"outputs": shares, "convergence": points}
+    if repeats:
+        summary["spread"] = spread(rows, [campaign.rows for campaign in others])
+    write_atomically(folder / "histogram.csv", score.histogram_csv(rows).encode())
+    write_atomically(folder / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+    for part in sorted((folder / "parts").glob("*")):
+        part.unlink()
+    (folder / "parts").rmdir()
+    return Campaign(rows, summary)
+
+
+def load_campaign(folder: Path) -> Campaign:
+    """A finished campaign from its folder.
+
+    Raises:
+        InputError: there is none, or it was stopped.
+    """
+    try:
+        summary = json.loads((folder / "summary.json").read_bytes())
+        cycles = int(summary["cycles"])
+    except FileNotFoundError:
+        stopped = (folder / "campaign.json").exists()
+        raise InputError(
+            f"{folder} holds no {'finished ' if stopped else ''}campaign",
+            hint="run it again with the same options: it goes on"
+            if stopped
+            else "name the folder that `vedette softerror run -o` made",
+        ) from None
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{folder}/summary.json is damaged", hint="run the campaign again; its rows are kept"
+        ) from None
+    return Campaign(read_csv(folder / "faults.csv", cycles=cycles), summary)
+
+
+def plan_of(summary: dict[str, Any]) -> Plan:
+    """The plan that a summary names."""
+    values: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in summary["plan"].items()
+    }
+    return Plan(**values)
+
+
+def summarize(design: Design, plan: Plan, rows: Rows) -> dict[str, Any]:
+    """Counts, intervals, histograms and scores of rows, as `summary.json` has them."""
+    kinds = np.array(rows.kind, dtype=object).astype(str)
+    window = Window(rows.cycles, plan.start, plan.scrub_cycles, plan.seed)
+    value = score.scores(rows)
+    classes = {}
+    for name in plan.faults:
+        size, mask = population(name, design, window).size, kinds == name
+        hits, ran = int((rows.count[mask] > 0).sum()), int(mask.sum())
+        low, high = wilson(hits, ran, size)
+        classes[name] = {
+            "population": size,
+            "run": ran,
+            "propagated": hits,
+            "share": hits / ran if ran else 0.0,
+            "interval_95": [low, high],
+            "mean_score": float(value[mask].mean()) if ran else 0.0,
+        }
+    delay = score.latencies(rows)
+    summary: dict[str, Any] = {
+        "faults": classes,
+        "classes": score.verdicts(rows),
+        "mean_score": float(value.mean()) if len(rows) else 0.0,
+        "histogram": {
+            name: {"zero": h.zero, "bins": list(h.bins)} for name, h in score.histograms(rows).items()
+        },
+        "latency_cycles": {
+            name: float(np.percentile(delay, q)) if len(delay) else None
+            for name, q in (("median", 50), ("p90", 90), ("p99", 99), ("max", 100))
+        },
+    }
+    if rows.alarmed is not None:
+        table = safety(outcomes_of(rows), BitRate(fit_per_bit=1.0, source="each fault alike"))
+        summary["coverage"] = {
+            "diagnostic_coverage": table.diagnostic_coverage,
+            "spfm": table.spfm,
+            "lfm": table.lfm,
+        }
+    return summary
+
+
+def _all_rows(
+    design: Design,
+    stimulus: Bits,
+    plan: Plan,
+    folder: Path,
+    engine: Engine,
+    asked: Compared,
+    progress: Progress | None,
+) -> Rows:
+    """Every row, by id; parts that are there are read, others are run and kept."""
+    size = max(PART_LEAST, PART_WORK // len(stimulus))
+    if plan.until is not None:
+        size = min(size, PART_LEAST)
+    classes = drawn_faults(design, plan, len(stimulus))
+    total, done = sum(len(drawn.indices) for drawn in classes), 0
+    parts: list[Rows] = []
+    for drawn in classes:
+        hits = ran = 0
+        for begin in range(0, len(drawn.indices), size):
+            indices = drawn.indices[begin : begin + size]
+            path = folder / "parts" / f"{drawn.source.name}-{begin // size:06}.csv"
+            rows = _part(path, indices + drawn.base, len(stimulus), bool(asked.alarms))
+            if rows is None:
+                rows = _run(design, stimulus, drawn, indices, engine, asked)
+                write_atomically(path, to_csv(rows).encode())
+            parts.append(rows)
+            done += len(rows)
+            if progress is not None:
+                progress(done, total)
+            hits, ran = hits + int((rows.count > 0).sum()), ran + len(rows)
+            low, high = wilson(hits, ran, drawn.source.size)
+            if plan.until is not None and high - low <= 2 * plan.until:
+                break
+    lines = [line for part in parts for line in islice(csv.reader(io.StringIO(to_csv(part))), 1, None)]
+    lines.sort(key=lambda line: int(line[0]))
+    return parse(lines, cycles=len(stimulus), alarms=bool(asked.alarms), where="the campaign")
+
+
+def _part(path: Path, ids: Int64[np.ndarray, " n"], cycles: int, alarms: bool) -> Rows | None:
+    """The rows of a finished part; None where it is missing, damaged or not about these faults."""
+    if not path.exists():
+        return None
+    try:
+        rows = read_csv(path, cycles=cycles)
+    except InputError:
+        return None
+    same = np.array_equal(rows.number, ids) and (rows.alarmed is not None) == alarms
+    return rows if same else None
+
+
+def _run(
+    design: Design,
+    stimulus: Bits,
+    drawn: Drawn,
+    indices: Int64[np.ndarray, " n"],
+    engine: Engine,
+    asked: Compared,
+) -> Rows:
+    """The rows of some faults of one class."""
+    wanted = indices.tolist()
+    faults = [drawn.source.fault(place, index) for place, index in enumerate(wanted)]
+    outcomes = engine(
+        design, stimulus, faults, compare=asked.outputs, enable=asked.enable, alarms=asked.alarms
+    )
+    idle = {
+        bit
+        for fault, seen in zip(faults, outcomes.activated.tolist(), strict=True)
+        if fault.kind is FaultKind.CONFIGURATION and seen < 0
+        for bit in fault.bits
+    }
+    proved = unreachable_bits(design, idle)
+    return rows_of(
+        outcomes,
+        numbers=[drawn.base + index for index in wanted],
+        places=[drawn.source.place(index) for index in wanted],
+        kinds=[drawn.source.name] * len(wanted),
+        unreachable=[bool(fault.bits) and proved.issuperset(fault.bits) for fault in faults],
+        alarms=bool(asked.alarms),
+    )
+
+
+def _identity(
+    design: Design,
+    stimulus: Bits,
+    plan: Plan,
+    about: dict[str, Any],
+    repeats: Sequence[Bits],
+) -> dict[str, Any]:
+    """What makes two campaigns the same."""
+    same: dict[str, Any] = {
+        "format": 1,
+        "versions": {"vedette": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        "design": {
+            "name": design.name,
+            "tables": len(design.tables),
+            "configuration_bits": design.configuration_bits,
+            "flip_flops": len(design.flip_flops),
+            "memories": len(design.memories),
+            "inputs": len(design.input_bits),
+            "outputs": len(design.output_bits),
+            "unknown_constants": design.unknown_constants,
+        },
+        "design_sha256": hashlib.sha256(repr(design).encode()).hexdigest(),
+        "stimulus_sha256": hashlib.sha256(np.ascontiguousarray(stimulus).tobytes()).hexdigest(),
+        "cycles": len(stimulus),
+        "plan": json.loads(json.dumps(asdict(plan))),
+    }
+    if repeats:
+        same["repeats_sha256"] = [
+            hashlib.sha256(np.ascontiguousarray(other).tobytes()).hexdigest() for other in repeats
+        ]
+    versions = same["versions"] | about.get("versions", {})
+    return same | about | {"versions": versions}
+
+
+def _begin(folder: Path, identity: dict[str, Any]) -> None:
+    """Make the folder, or see that it holds this very campaign."""
+    path = folder / "campaign.json"
+    text = json.dumps(identity, indent=1) + "\n"
+    if path.exists():
+        try:
+            found = json.loads(path.read_bytes())
+        except json.JSONDecodeError:
+            found = {}
+        if found != json.loads(text):
+            keys = [key for key in identity if found.get(key) != json.loads(text)[key]]
+            raise InputError(
+                f"{folder} holds another campaign (its {', '.join(keys) or 'content'} differs)",
+                hint="give another folder, or delete this one",
+            )
+    elif (folder / "faults.csv").exists():
+        raise InputError(
+            f"{folder} holds a faults.csv of unknown origin", hint="give another folder, or delete this one"
+        )
+    (folder / "parts").mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        write_atomically(path, text.encode())
