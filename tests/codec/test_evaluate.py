@@ -135,7 +135,7 @@ def test_another_file_is_no_evaluation(tmp_path, text):
 
 def test_the_table_names_the_anchors_and_what_they_are():
     text = table(run())
-    assert "ours          theirs" in text and "from a paper" in text
+    assert "ours    theirs" in text and "from a paper" in text
     assert text.count(" dB") == 2
 
 

@@ -13,7 +13,7 @@ import torch
 
 from vedette.bitstream import product
 from vedette.codec import encode_image, load
-from vedette.codec.latents import integer
+from vedette.codec.latents import integer, network
 from vedette.codec.models import build
 from vedette.codec.scene import SceneDecoder
 
@@ -82,27 +82,38 @@ def test_the_same_input_gives_the_same_bytes(sample_image, tiled):
 
 def test_every_filter_keeps_its_certificate():
     """sum |w| * largest input + |b| stays below 2^24 for every filter of the shipped weights."""
-    entropy = load().coder.entropy
-    layers = [(entropy.h_s1, integer.Z_MAX), (entropy.h_s2, integer.HIDDEN_MAX)]
-    for net in entropy.slices:
-        layers += [(net[part], integer.HIDDEN_MAX) for part in ("hidden", "head", "lrp")]
-    for layer, most in layers:
-        worst = layer.weight.abs().sum(dim=(1, 2, 3)) * most + layer.bias.abs()
+    layers = load().coder.entropy.run.convolutions
+    assert len(layers) == 2 + 5 * len(load().network.steps)
+    assert {layer.carrier for layer in layers.values()} == {"float32"}
+    for layer in layers.values():
+        most = torch.tensor(layer.input_max, dtype=torch.float64)
+        worst = layer.weight.double().abs().sum(dim=(2, 3)) @ most + layer.bias.double().abs()
         assert worst.max() < 2**24
-    for net in entropy.slices:
-        mix = net["mix"].weight.abs().sum(dim=(2, 3))
-        features = mix.shape[1] - 1
-        bound = torch.full((mix.shape[1],), float(integer.CONTEXT_MAX))
-        bound[: min(64, features)] = integer.HIDDEN_MAX
-        assert (mix @ bound + net["mix"].bias.abs()).max() < 2**24
+
+
+def test_no_input_leaves_the_range_that_its_certificate_counts_on(sample_image, monkeypatch):
+    """Every activation of a real scene, at the extremes of quality, is an integer within `input_max`."""
+    seen = []
+    call = network.IntegerConv.__call__
+
+    def checked(layer, x):
+        most = torch.tensor(layer.input_max)[:, None, None]
+        assert torch.equal(x, x.round())
+        assert (x.abs() <= most).all()
+        seen.append(layer)
+        return call(layer, x)
+
+    monkeypatch.setattr(network.IntegerConv, "__call__", checked)
+    for quality in (1, 64):
+        encode_image(sample_image, load(), quality=quality)
+    assert len({id(layer) for layer in seen}) == len(load().coder.entropy.run.convolutions)
 
 
 def test_integer_layers_follow_the_float_ones():
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(5, 7, 3, padding=1)
-    fives = torch.full((5,), 5)
-    tensors = integer.quantize(conv, fives, torch.full((5,), 511), torch.full((7,), 8), -(2**15), 2**15)
-    layer = integer.load_conv({f"x.{name}": value for name, value in tensors.items()}, "x")
+    tensors = network.quantize(conv, network.Format.of(5, 5, 511), 8, -(2**15), 2**15)
+    layer = network.load_conv({f"x.{name}": value for name, value in tensors.items()}, "x")
     x = torch.randint(-511, 512, (1, 5, 6, 6)).float()
     expected = conv(x / 32)
     assert torch.allclose(layer(x) / 256, expected, atol=0.03)

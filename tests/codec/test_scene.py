@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from vedette.bitstream import product
 from vedette.codec import decode_array, encode_image, load
 from vedette.codec.rate import encode_at, encode_at_psnr, encode_within
-from vedette.codec.scene import ArrayScene, SceneDecoder
+from vedette.codec.scene import ArrayScene, SceneDecoder, geo_of
 from vedette.errors import BudgetError, InputError, WeightsMismatchError
+from vedette.images import Geo
 
 
 def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
@@ -56,6 +57,17 @@ def test_tiles_synthesized_apart_equal_the_whole(sample_image):
     whole = codec.synthesize(torch.cat(rows, dim=2), tiles[0][1]).numpy()
     whole = np.rint(whole * 255).astype(int)
     assert np.abs(whole - decode_array(data, codec)).max() <= 1
+
+
+@pytest.mark.parametrize("nodata", [0, 255])
+def test_data_never_comes_back_as_no_data(nodata):
+    """Valid pixels beside the no-data value decode near it, never onto it; the mask comes back exactly."""
+    image = np.full((2, 40, 48), 1 if nodata == 0 else 254, dtype=np.uint8)
+    image[:, 5:30, 8:20] = nodata
+    scene = ArrayScene(image)
+    scene.geo = Geo(nodata=nodata)
+    decoded = decode_array(encode_at(scene, load(), 20).data, load())
+    assert np.array_equal((decoded == nodata).all(axis=0), (image == nodata).all(axis=0))
 
 
 def test_a_damaged_tile_costs_only_itself(sample_image):
@@ -122,6 +134,20 @@ def test_a_quality_outside_the_scale_is_refused(sample_image):
         encode_at(ArrayScene(sample_image), load(), 65)
 
 
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        ({}, None),
+        ({"crs": "EPSG:32633", "nodata": 0}, Geo(crs="EPSG:32633", nodata=0)),
+        ({"crs": 5, "transform": [1, 2], "nodata": "none"}, Geo()),
+        ({"transform": [1, 0, 0, 0, -1, 0], "nodata": 1e9}, Geo(transform=(1, 0, 0, 0, -1, 0))),
+    ],
+)
+def test_a_place_that_makes_no_sense_is_left_out(meta, expected):
+    header = product.read(SMALL).header
+    assert geo_of(product.read(product.write(header, [], meta=meta))) == expected
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_mutated_products_never_crash(data):
@@ -150,6 +176,7 @@ SMALL = small_product()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_thousand_mutated_products_never_crash():
     from vedette.errors import VedetteError
 

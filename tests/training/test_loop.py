@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
+from vedette.codec import decode_array, encode_image, load
 from vedette.codec.models import build
 from vedette.codec.recipes import recipe
 from vedette.codec.task import RateDistortion
-from vedette.codec.train import shortened, train
+from vedette.codec.train import freeze_checkpoint, shortened, train
 from vedette.errors import InputError, UnknownNameError
 from vedette.training import TrainConfig, checkpoint
+
+TINY = {"width": 16, "latents": 32, "hyper": 16, "slices": 2, "blocks": 1, "parameter_widths": (24, 16)}
 
 
 @pytest.fixture
@@ -49,14 +53,43 @@ def test_one_image_is_learned():
     assert np.mean(losses[-5:]) < 0.8 * losses[0]
 
 
+def test_a_run_becomes_weights_that_code(tmp_path, photographs, sample_image):
+    """Train, freeze, load, encode and decode: the way of every weights file."""
+    plan = shortened(recipe("smoke"), steps=3)
+    path = train(plan, [photographs], tmp_path / "run")
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(freeze_checkpoint(path, photographs))
+    mine = load(str(weights))
+    assert mine.weights_id != load().weights_id
+    decoded = decode_array(encode_image(sample_image, mine, quality=40), mine)
+    assert np.square(decoded.astype(float) - sample_image).mean() < 255**2 * 10**-2.8
+
+
+def test_a_checkpoint_without_its_run_is_refused(tmp_path, photographs):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"run\.json"):
+        freeze_checkpoint(path, photographs)
+
+
+def test_a_gradient_reaches_every_parameter_of_charm():
+    torch.manual_seed(0)
+    model = build("charm", **TINY)
+    torch.nn.init.normal_(model.h_a[-1].weight, std=3.0)  # or every z rounds to zero
+    task = RateDistortion(model, [])
+    task.losses(model, torch.rand(4, 3, 128, 128))["total"].backward()
+    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert silent == []
+
+
 def test_a_gradient_reaches_every_parameter():
     torch.manual_seed(0)
     model = build("charm-lite")
     torch.nn.init.normal_(model.h_a[-1].weight, std=3.0)  # or every z rounds to zero
     for net in (model.refine_a, model.refine_s):  # their last layers start at zero and shade the others
         torch.nn.init.normal_(net[-1].weight, std=0.01)
-    for net in model.nets:
-        torch.nn.init.normal_(net.lrp.weight, std=0.01)
+    for net in model.slices:
+        torch.nn.init.normal_(net.lrp[2].weight, std=0.01)
     task = RateDistortion(model, [])
     task.losses(model, torch.rand(2, 3, 64, 64))["total"].backward()
     untouched = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
@@ -71,11 +104,15 @@ def test_an_interrupted_run_goes_on(photographs, tmp_path):
     assert checkpoint.step_of(path) == 5
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 5 and all(np.isfinite(row.get("total", 0)) for row in rows)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["recipe"]["train"]["steps"] == 3
+    assert [again["recipe"]["train"]["steps"] for again in run["resumed"]] == [5]
 
 
 PROGRAM = """
 import os, sys, torch
 from torch import distributed
+from vedette.codec import decode_array, encode_image, load
 from vedette.codec.models import build
 from vedette.codec.task import RateDistortion
 from torch.nn.parallel import DistributedDataParallel
@@ -111,16 +148,13 @@ def test_two_processes_give_the_loss_of_one(tmp_path):
     path.write_text(PROGRAM)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     one = subprocess.run([sys.executable, path], env=environment, capture_output=True, text=True, check=True)
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        "29517",
-    ]
-    two = subprocess.run([*torchrun, path], env=environment, capture_output=True, text=True, check=True)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
+    command = [str(word) for word in (*torchrun, path)]
+    two = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert two.returncode == 0, two.stderr[-3000:]
     assert float(two.stdout) == pytest.approx(float(one.stdout), rel=1e-4)
 
 

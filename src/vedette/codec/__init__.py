@@ -6,7 +6,7 @@ image = decode_array(data, weights)
 """
 
 from vedette.codec.codec import Codec, available, card, freeze, load_codec
-from vedette.codec.models import MODELS, build
+from vedette.codec.models import MODELS, build, parameter_count
 from vedette.codec.scene import decode_array, encode_image
 
 load = load_codec
@@ -22,4 +22,5 @@ __all__ = [
     "freeze",
     "load",
     "load_codec",
+    "parameter_count",
 ]

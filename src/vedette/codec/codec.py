@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -18,14 +18,12 @@ from vedette.bitstream.tables import Tables, gaussian_tables, join, tables_from_
 from vedette.codec.latents import integer
 from vedette.codec.latents.coder import LAYERS, LatentCoder, Latents
 from vedette.codec.models import MODELS, build
-from vedette.codec.models.lite import CharmLite
+from vedette.codec.models.sliced import SlicedCodec
 from vedette.errors import InputError, UnknownNameError
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 Z_TABLE_REACH = 64  # z beyond it is escaped
-ENTROPY_ONLY = ("h_s1.", "h_s2.", "prior_z.", "slices.", "log2_gain")  # replaced by integers
-ANALYSIS_HALO = 4  # positions of y on each side that a pixel's neighborhood can reach
-SYNTHESIS_HALO = 8
+TRANSFORMS = ("g_a", "g_s", "refine_a", "refine_s", "norm", "h_a")  # stay float; integers replace the rest
 
 
 class Codec:
@@ -37,26 +35,36 @@ class Codec:
     """
 
     layers = LAYERS
-    block = 8  # pixels per position of y
 
     def __init__(self, name: str, data: bytes) -> None:
-        tensors = load(data)
+        tensors, metadata = load(data), _metadata(data)
         self.name = name
         self.weights_id = hashlib.sha256(data).digest()[:8]
         network = {key.removeprefix("net."): v for key, v in tensors.items() if key.startswith("net.")}
         exact = {key.removeprefix("int."): v for key, v in tensors.items() if key.startswith("int.")}
-        self.network = build("charm-lite").eval().requires_grad_(False)
+        configuration = json.loads(metadata["configuration"])
+        self.network = build(metadata["model"], **configuration).eval().requires_grad_(False)
         current = self.network.state_dict()
         self.network.load_state_dict(
             {key: network[key].float() if key in network else current[key] for key in current}
         )
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         tables = Tables(*(tensors[f"tables.{part}"].numpy() for part in ("cdf", "starts", "firsts")))
-        self.coder = LatentCoder(integer.IntegerEntropy(exact), tables)
+        self.coder = LatentCoder(integer.IntegerEntropy(self.network, exact), tables)
+
+    @property
+    def block(self) -> int:
+        """Pixels per position of y."""
+        return self.network.block
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Positions of y on each side that analysis and synthesis of a pixel can reach."""
+        return self.network.halo
 
     @torch.inference_mode()
-    def analyze(self, image: Float[Tensor, "3 h w"], quality: float) -> Float[Tensor, "1 c h//8 w//8"]:
-        """y of an image, 0..1, whose sides are multiples of 8."""
+    def analyze(self, image: Float[Tensor, "3 h w"], quality: float) -> Float[Tensor, "1 c a b"]:
+        """y of an image, 0..1, whose sides are multiples of `block`."""
         x = image[None].contiguous(memory_format=torch.channels_last)
         return self.network.analyze(x, torch.tensor([_on_grid(quality)]))
 
@@ -70,10 +78,17 @@ class Codec:
         return self.coder.decode(streams, height, width)
 
     @torch.inference_mode()
-    def synthesize(self, y_hat: Float[Tensor, "1 c h w"], quality: float) -> Float[Tensor, "3 8*h 8*w"]:
+    def synthesize(self, y_hat: Float[Tensor, "1 c h w"], quality: float) -> Float[Tensor, "3 H W"]:
         """Pixels, 0..1, of decoded latents."""
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         return self.network.synthesize(y_hat, torch.tensor([quality]))[0].clamp_(0, 1)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """What a safetensors file says about itself; empty where it says nothing."""
+    (length,) = struct.unpack_from("<Q", data)
+    found: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return found
 
 
 def _on_grid(quality: float) -> float:
@@ -81,7 +96,7 @@ def _on_grid(quality: float) -> float:
 
 
 @torch.no_grad()
-def freeze(model: CharmLite, images: Float[Tensor, "b 3 h w"]) -> bytes:
+def freeze(model: SlicedCodec, images: Float[Tensor, "b 3 h w"]) -> bytes:
     """A weights file: float16 transforms, integer entropy networks, integer tables.
 
     Args:
@@ -90,14 +105,17 @@ def freeze(model: CharmLite, images: Float[Tensor, "b 3 h w"]) -> bytes:
     tensors: dict[str, Tensor] = {
         f"net.{key}": value.half().contiguous()
         for key, value in model.state_dict().items()
-        if not key.startswith(ENTROPY_ONLY)
+        if key.split(".")[0] in TRANSFORMS
     }
     exact = integer.freeze(model, images)
     tensors |= {f"int.{key}": _smallest(value).contiguous() for key, value in exact.items()}
     tables = join(_gaussian(), _z_tables(model))
     for part in ("cdf", "starts", "firsts"):
         tensors[f"tables.{part}"] = torch.tensor(getattr(tables, part))
-    return save(tensors, metadata={"model": "charm-lite", "format": "1"})
+    return save(
+        tensors,
+        metadata={"model": model.name, "format": "1", "configuration": json.dumps(model.configuration)},
+    )
 
 
 def _smallest(values: Tensor) -> Tensor:
@@ -112,9 +130,9 @@ def _gaussian() -> Tables:
     return gaussian_tables(np.array([integer.scale_of_level(i) for i in range(integer.SCALE_LEVELS)]))
 
 
-def _z_tables(model: CharmLite) -> Tables:
+def _z_tables(model: SlicedCodec) -> Tables:
     values = torch.arange(-Z_TABLE_REACH, Z_TABLE_REACH + 1, dtype=torch.float32)
-    pmf = model.prior_z.pmf(values.expand(64, 1, -1))[:, 0].double().numpy()
+    pmf = model.prior_z.pmf(values.expand(model.z_channels, 1, -1))[:, 0].double().numpy()
     pmfs, firsts = [], []
     for row in pmf:
         kept = np.flatnonzero(row > 1e-5)
@@ -139,14 +157,23 @@ def card(name: str = "charm-lite") -> dict[str, Any]:
 def load_codec(name: str = "charm-lite") -> Codec:
     """The codec with the shipped weights `name`, or with the weights file that `name` is the path of.
 
+    Raises:
+        UnknownNameError: there are no such weights.
+        InputError: the file cannot be read, or holds something else.
+
     >>> load_codec("charm-lite").layers
     2
     """
     path = Path(name) if name.endswith(".safetensors") else WEIGHTS / f"{name}.safetensors"
     if not path.exists():
         raise UnknownNameError("set of codec weights", name, available())
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-    if metadata.get("model") not in MODELS:
-        raise InputError(f"{path.name} is not a frozen codec", hint="make one with `vedette codec freeze`")
-    return Codec(path.stem, path.read_bytes())
+    try:
+        data = path.read_bytes()
+        if _metadata(data).get("model") in MODELS:
+            return Codec(path.stem, data)
+    except Exception as error:  # a foreign file fails in the parser, in a shape or in a name that lacks
+        raise InputError(
+            f"{name} does not hold weights that can be read",
+            hint="name one of `vedette codec models`, or a file of `vedette codec freeze`",
+        ) from error
+    raise InputError(f"{path.name} is not a frozen codec", hint="make one with `vedette codec freeze`")

@@ -152,12 +152,13 @@ def shipped(model: str = "charm-lite", *, qualities: Sequence[float] = QUALITIES
 def table(evaluation: Evaluation) -> str:
     """BD-rates as text, one line a comparison, and below them what each name stands for."""
     lines = [f"{evaluation.dataset}, {evaluation.images} images; BD-rate, negative: fewer bits", ""]
-    lines.append(f"{'codec':<14}{'against':<14}{'PSNR':>9}{'MS-SSIM':>10}   over PSNR")
+    width = 2 + max(len(curve.name) for curve in evaluation.curves)
+    lines.append(f"{'codec':<{width}}{'against':<{width}}{'PSNR':>9}{'MS-SSIM':>10}   over PSNR")
     for row in evaluation.comparisons:
         over = f"{row.psnr_overlap_db[0]:.1f}-{row.psnr_overlap_db[1]:.1f} dB" if row.psnr_overlap_db else "-"
         rates = f"{_percent(row.psnr_percent):>9}{_percent(row.ms_ssim_percent):>10}"
-        lines.append(f"{row.codec:<14}{row.anchor:<14}{rates}   {over}")
-    return "\n".join([*lines, "", *(f"{curve.name:<14}{curve.label}" for curve in evaluation.curves)])
+        lines.append(f"{row.codec:<{width}}{row.anchor:<{width}}{rates}   {over}")
+    return "\n".join([*lines, "", *(f"{curve.name:<{width}}{curve.label}" for curve in evaluation.curves)])
 
 
 def chart(evaluation: Evaluation, metric: str = "psnr", *, x_limit: float | None = None) -> Chart:

@@ -5,16 +5,18 @@ on a large scene on a sample of tiles. The whole is then coded, and what is over
 by tile with a quality a little lower or higher, which no one sees and which lands within 3 % of the budget.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
+from vedette.bitstream import product
 from vedette.bitstream.product import Chunk
 from vedette.codec.codec import Codec
-from vedette.codec.scene import Progress, SceneEncoder, Source, _silent, decode_array
+from vedette.codec.scene import Progress, SceneDecoder, SceneEncoder, Source, _silent
+from vedette.codec.workers import Crew
 from vedette.errors import BudgetError, InputError
-from vedette.images.window import Window
 
 QUALITY_LOW, QUALITY_HIGH = 1.0, 64.0
 ENOUGH = 0.985  # share of a budget at which mending stops
@@ -34,7 +36,13 @@ class Rated:
 
 
 def encode_at(
-    scene: Source, codec: Codec, quality: float, *, tile: int | None = None, progress: Progress = _silent
+    scene: Source,
+    codec: Codec,
+    quality: float,
+    *,
+    tile: int | None = None,
+    workers: int | None = None,
+    progress: Progress = _silent,
 ) -> Rated:
     """The product at one quality, 1..64.
 
@@ -44,29 +52,43 @@ def encode_at(
     if not QUALITY_LOW <= quality <= QUALITY_HIGH:
         raise InputError(f"quality {quality:g}", hint="choose one from 1 to 64")
     encoder = SceneEncoder(scene, codec, tile=tile)
-    chunks = _all(encoder, quality, progress)
-    return Rated(data=encoder.to_bytes(chunks), quality=quality, tile_bytes=_tile_bytes(chunks))
+    with Crew(workers, items=len(encoder.windows)) as crew:
+        return _at(encoder, quality, crew, progress)
 
 
 def encode_within(
-    scene: Source, codec: Codec, budget_bytes: int, *, tile: int | None = None, progress: Progress = _silent
+    scene: Source,
+    codec: Codec,
+    budget_bytes: int,
+    *,
+    tile: int | None = None,
+    workers: int | None = None,
+    progress: Progress = _silent,
 ) -> Rated:
     """The best product of at most `budget_bytes`, container included.
 
     Raises:
         BudgetError: even quality 1 is larger; the message names the least that would do.
     """
+    if budget_bytes < 1:
+        raise InputError(f"a budget of {budget_bytes} bytes", hint="at least 1 byte is needed")
     encoder = SceneEncoder(scene, codec, tile=tile)
+    with Crew(workers, items=len(encoder.windows)) as crew:
+        return _within(encoder, budget_bytes, crew, progress)
+
+
+def _within(encoder: SceneEncoder, budget_bytes: int, crew: Crew, progress: Progress) -> Rated:
     count = len(encoder.windows)
     chosen = np.unique(np.linspace(0, count - 1, min(count, SAMPLE_TILES)).round().astype(int)).tolist()
     fixed = len(encoder.to_bytes({}))
 
     def sampled(quality: float) -> float:
-        size = sum(_size(chunk) for tile in chosen for chunk in encoder.encode(tile, quality))
+        found = _encode(encoder, crew, [(tile, quality) for tile in chosen])
+        size = sum(_size(chunk) for chunks in found for chunk in chunks)
         return fixed + size * count / len(chosen)
 
     quality = _solve(sampled, budget_bytes * 0.99, QUALITY_LOW, QUALITY_HIGH)
-    chunks = _all(encoder, quality, progress)
+    chunks = encoder.encode_all(quality, crew, progress)
     qualities = dict.fromkeys(range(count), quality)
     best: tuple[bytes, dict[int, float], tuple[int, ...]] | None = None
     step = 1.0
@@ -79,7 +101,8 @@ def encode_within(
         if done or attempt == MENDS or (over and max(qualities.values()) <= QUALITY_LOW):
             break
         step = max(STEP_LEAST, step / 2 if best is not None and over else step)
-        if not _mend(encoder, chunks, qualities, budget_bytes, step=-step if over else step, total=len(data)):
+        signed = -step if over else step
+        if not _mend(encoder, crew, chunks, qualities, budget_bytes, step=signed, total=len(data)):
             step /= 2
     while best is None:  # the mends did not get under: step down together
         data = encoder.to_bytes(chunks)
@@ -92,7 +115,7 @@ def encode_within(
             )
         else:
             qualities = {tile: max(QUALITY_LOW, q - 2) for tile, q in qualities.items()}
-            chunks = {tile: encoder.encode(tile, q) for tile, q in qualities.items()}
+            chunks = dict(zip(qualities, _encode(encoder, crew, qualities.items()), strict=True))
     data, qualities, tile_bytes = best
     return Rated(
         data=data,
@@ -103,37 +126,55 @@ def encode_within(
 
 
 def encode_at_psnr(
-    scene: Source, codec: Codec, psnr_db: float, *, tile: int | None = None, progress: Progress = _silent
+    scene: Source,
+    codec: Codec,
+    psnr_db: float,
+    *,
+    tile: int | None = None,
+    workers: int | None = None,
+    progress: Progress = _silent,
 ) -> Rated:
     """The smallest product whose decoded image has at least `psnr_db` (8-bit or 16-bit peak), within 0.05 dB.
 
     Raises:
         InputError: quality 64 does not reach it; the message says what it reaches.
     """
-    whole = scene.read(Window(0, 0, scene.height, scene.width)).astype(np.float64)
-    peak = float(np.iinfo(scene.dtype).max)
-
-    def reached(quality: float) -> tuple[float, Rated]:
-        rated = encode_at(scene, codec, quality, tile=tile, progress=progress)
-        mse = float(np.square(decode_array(rated.data, codec) - whole).mean())
-        return 10 * np.log10(peak**2 / max(mse, 1e-12)), rated
-
+    encoder = SceneEncoder(scene, codec, tile=tile)
     low, high = QUALITY_LOW, QUALITY_HIGH
-    most, rated = reached(high)
-    if most < psnr_db:
-        raise InputError(
-            f"a PSNR of {psnr_db:g} dB is out of reach", hint=f"quality 64 gives {most:.2f} dB here"
-        )
-    for _ in range(12):
-        middle = (low + high) / 2
-        got, candidate = reached(middle)
-        if got < psnr_db:
-            low = middle
-        else:
-            high, rated = middle, candidate
-            if got < psnr_db + 0.05:
-                break
+    with Crew(workers, items=len(encoder.windows)) as crew:
+        rated = _at(encoder, high, crew, progress)
+        most = _psnr_db(rated.data, scene, codec)
+        if not most >= psnr_db:
+            raise InputError(
+                f"a PSNR of {psnr_db:g} dB is out of reach", hint=f"quality 64 gives {most:.2f} dB here"
+            )
+        for _ in range(12):
+            middle = (low + high) / 2
+            candidate = _at(encoder, middle, crew, progress)
+            got = _psnr_db(candidate.data, scene, codec)
+            if got < psnr_db:
+                low = middle
+            else:
+                high, rated = middle, candidate
+                if got < psnr_db + 0.05:
+                    break
     return rated
+
+
+def _at(encoder: SceneEncoder, quality: float, crew: Crew, progress: Progress) -> Rated:
+    chunks = encoder.encode_all(quality, crew, progress)
+    return Rated(data=encoder.to_bytes(chunks), quality=quality, tile_bytes=_tile_bytes(chunks))
+
+
+def _psnr_db(data: bytes, scene: Source, codec: Codec) -> float:
+    """PSNR of a product, tile by tile: the image never stands in memory whole."""
+    decoder = SceneDecoder(product.read(data), codec)
+    squares = sum(
+        float(np.square(samples.astype(np.float64) - scene.read(window)).sum())
+        for window, samples in decoder.tiles()
+    )
+    mse = squares / (scene.bands * scene.height * scene.width)
+    return float(10 * np.log10(float(np.iinfo(scene.dtype).max) ** 2 / max(mse, 1e-12)))
 
 
 def _solve(size: Callable[[float], float], target: float, low: float, high: float) -> float:
@@ -160,8 +201,16 @@ def _solve(size: Callable[[float], float], target: float, low: float, high: floa
     return float(low)
 
 
+def _encode(
+    encoder: SceneEncoder, crew: Crew, jobs: Iterable[tuple[int, float]]
+) -> Generator[list[Chunk], None, None]:
+    """The chunks of each tile at its quality, in the order of `jobs`."""
+    return crew.map(lambda job: encoder.encode(*job), jobs)
+
+
 def _mend(
     encoder: SceneEncoder,
+    crew: Crew,
     chunks: dict[int, list[Chunk]],
     qualities: dict[int, float],
     budget: int,
@@ -171,30 +220,23 @@ def _mend(
 ) -> bool:
     """Move tiles by `step` until the budget is met (down) or would be passed (up); whether any moved."""
     changed = False
-    for tile in sorted(qualities, key=lambda t: (qualities[t] * np.sign(-step), t)):
-        moved = min(QUALITY_HIGH, max(QUALITY_LOW, qualities[tile] + step))
-        again = encoder.encode(tile, moved)
-        change = sum(map(_size, again)) - sum(map(_size, chunks[tile]))
-        if step > 0 and total + change > budget - 4:
-            continue
-        chunks[tile], qualities[tile] = again, moved
-        total += change
-        changed = True
-        if step < 0 and total <= budget - 4:
-            break
+    order = sorted(qualities, key=lambda t: (qualities[t] * np.sign(-step), t))
+    jobs = [(tile, min(QUALITY_HIGH, max(QUALITY_LOW, qualities[tile] + step))) for tile in order]
+    with closing(_encode(encoder, crew, jobs)) as found:
+        for (tile, moved), again in zip(jobs, found, strict=True):
+            change = sum(map(_size, again)) - sum(map(_size, chunks[tile]))
+            if step > 0 and total + change > budget - 4:
+                continue
+            chunks[tile], qualities[tile] = again, moved
+            total += change
+            changed = True
+            if step < 0 and total <= budget - 4:
+                break
     return changed
 
 
 def _size(chunk: Chunk) -> int:
     return len(chunk.payload) + 12
-
-
-def _all(encoder: SceneEncoder, quality: float, progress: Progress) -> dict[int, list[Chunk]]:
-    chunks = {}
-    for tile in range(len(encoder.windows)):
-        chunks[tile] = encoder.encode(tile, quality)
-        progress(tile + 1, len(encoder.windows))
-    return chunks
 
 
 def _tile_bytes(chunks: dict[int, list[Chunk]]) -> tuple[int, ...]:

@@ -4,10 +4,11 @@ Tiles are analyzed with a halo of real pixels and synthesized with a halo of dec
 tile borders do not show; only entropy coding starts anew in each tile.
 """
 
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from vedette.bitstream import product
 from vedette.bitstream.product import Chunk, Header, Product
-from vedette.codec.codec import ANALYSIS_HALO, SYNTHESIS_HALO, Codec
+from vedette.codec.codec import Codec
+from vedette.codec.workers import Crew
 from vedette.errors import CorruptProductError, InputError, WeightsMismatchError
-from vedette.images.scene import Geo, SceneWriter
-from vedette.images.window import Window, pad_to_multiple, windows
+from vedette.images import Geo, SceneWriter, Window, pad_to_multiple, windows
 
 TILE = 512  # pixels
 ONE_TILE_MOST = 1 << 20  # scenes up to so many pixels are one tile
@@ -32,7 +33,10 @@ def _silent(done: int, total: int) -> None:
 
 @runtime_checkable
 class Source(Protocol):
-    """What a scene must offer; `vedette.images.Scene` does, and `ArrayScene`."""
+    """What a scene must offer; `vedette.images.Scene` does, and `ArrayScene`.
+
+    `read` is never called by two threads at once.
+    """
 
     height: int
     width: int
@@ -85,7 +89,7 @@ def band_groups(roles: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
 
 
 class SceneEncoder:
-    """Codes single tiles of one scene, at any quality.
+    """Codes single tiles of one scene, at any quality; several threads may.
 
     Args:
         scene: where the pixels come from.
@@ -114,13 +118,15 @@ class SceneEncoder:
         self.windows = windows(scene.height, scene.width, tile)
         self.meta = _meta(scene)
         self.planes: dict[int, bytes] = {}
+        self._reading = threading.Lock()
 
     def encode(self, tile: int, quality: float) -> list[Chunk]:
-        """The chunks of tile number `tile`."""
+        """The chunks of tile number `tile`; the same bytes every time only inside an open `Crew`."""
         window = self.windows[tile]
         block, scene = self.codec.block, self.scene
-        outer = window.grow(ANALYSIS_HALO * block, scene.height, scene.width)
-        pixels = scene.read(outer)
+        outer = window.grow(self.codec.halo[0] * block, scene.height, scene.width)
+        with self._reading:
+            pixels = scene.read(outer)
         valid = self._valid(pixels, tile, window, outer)
         unit = _to_unit(pixels, self.header)
         if valid is not None:
@@ -134,6 +140,14 @@ class SceneEncoder:
             y = self.codec.analyze(image, quality)[:, :, top : top + rows, left : left + columns]
             streams, _ = self.codec.encode_latents(y, quality)
             chunks += [Chunk(tile, number, layer, stream) for layer, stream in enumerate(streams)]
+        return chunks
+
+    def encode_all(self, quality: float, crew: Crew, progress: Progress = _silent) -> dict[int, list[Chunk]]:
+        """The chunks of every tile."""
+        tiles, chunks = range(len(self.windows)), {}
+        for tile, found in zip(tiles, crew.map(lambda t: self.encode(t, quality), tiles), strict=True):
+            chunks[tile] = found
+            progress(tile + 1, len(self.windows))
         return chunks
 
     def to_bytes(self, chunks: Mapping[int, list[Chunk]]) -> bytes:
@@ -162,11 +176,8 @@ def encode_scene(
 ) -> bytes:
     """The product of `scene` at one quality, 1..64."""
     encoder = SceneEncoder(scene, codec, tile=tile)
-    chunks = {}
-    for number in range(len(encoder.windows)):
-        chunks[number] = encoder.encode(number, quality)
-        progress(number + 1, len(encoder.windows))
-    return encoder.to_bytes(chunks)
+    with Crew(items=len(encoder.windows)) as crew:
+        return encoder.to_bytes(encoder.encode_all(quality, crew, progress))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,8 +240,10 @@ class SceneDecoder:
         if tile in self.missing:
             samples[:] = fill
         plane = self.file.planes.get(tile)
-        if plane is not None:
-            samples[:, ~_unpack(plane, window)] = fill
+        valid = np.ones(samples.shape[1:], dtype=bool) if plane is None else _unpack(plane, window)
+        samples[:, ~valid] = fill
+        if nodata == fill and tile not in self.missing:  # what has data must not look as if it had none
+            samples[0, valid & (samples == fill).all(axis=0)] = fill + 1 if fill == 0 else fill - 1
         return samples
 
     def report(self) -> Opened:
@@ -271,7 +284,7 @@ class SceneDecoder:
         inner = Window(
             window.row // block, window.col // block, -(-window.height // block), -(-window.width // block)
         )
-        outer = inner.grow(SYNTHESIS_HALO, grid_height, grid_width)
+        outer = inner.grow(self.codec.halo[1], grid_height, grid_width)
         y_hat: Tensor | None = None
         for neighbor in self._around(tile):
             other = self._tile(neighbor, group)
@@ -324,11 +337,21 @@ def open_to_file(file: Product, codec: Codec, writer: SceneWriter, *, progress: 
 
 
 def geo_of(file: Product) -> Geo | None:
-    """The geo-reference that the product carries."""
+    """The geo-reference that the product carries; parts that make no sense are left out."""
     meta = file.meta
     if not any(key in meta for key in ("crs", "transform", "nodata")):
         return None
-    return Geo(crs=meta.get("crs", ""), transform=tuple(meta.get("transform", ())), nodata=meta.get("nodata"))
+    crs, transform, nodata = meta.get("crs"), meta.get("transform"), meta.get("nodata")
+    whole = isinstance(transform, list) and len(transform) == 6 and all(map(_is_number, transform))
+    return Geo(
+        crs=crs if isinstance(crs, str) else "",
+        transform=tuple(transform or ()) if whole else (),
+        nodata=nodata if _is_number(nodata) and 0 <= nodata <= np.iinfo(file.header.sample).max else None,
+    )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _meta(scene: Source) -> dict[str, Any]:

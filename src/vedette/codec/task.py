@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from vedette.codec.models.lite import QUALITY_MAX, QUALITY_MIN, CharmLite, Coded, lmbda
+from vedette.codec.models.sliced import QUALITY_MAX, QUALITY_MIN, Coded, SlicedCodec, lmbda
 from vedette.metrics.distortion import ms_ssim
 from vedette.training import TrainConfig
 
@@ -24,17 +24,20 @@ class RateDistortion:
 
     def __init__(
         self,
-        model: CharmLite,
+        model: SlicedCodec,
         validation: Sequence[UInt8[Tensor, "3 h w"]],
         *,
         distortion: Literal["mse", "ms-ssim"] = "mse",
+        rdoq: bool = False,
         seed: int = 1,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
         self.model: nn.Module = model
+        self.stride = model.stride
         self.validation = validation
         self.distortion = distortion
+        self.rdoq = rdoq
         self._generator = torch.Generator().manual_seed(seed)
         self.rank, self.ranks = rank, ranks
 
@@ -50,7 +53,7 @@ class RateDistortion:
         drawn = torch.rand(len(batch) * self.ranks, generator=self._generator)
         drawn = drawn[self.rank * len(batch) : (self.rank + 1) * len(batch)]
         quality = (QUALITY_MIN + (QUALITY_MAX - QUALITY_MIN) * drawn).to(batch.device)
-        coded: Coded = network(batch, quality)
+        coded: Coded = network(batch, quality, rdoq=self.rdoq)
         pixels = batch.shape[2] * batch.shape[3]
         bpp = (coded.bits_y + coded.bits_z) / pixels
         weight = lmbda(quality)
@@ -73,8 +76,9 @@ class RateDistortion:
         for quality in VALIDATION_QUALITIES:
             bpp, psnr = [], []
             for image in self.validation:
-                x = image[None, :, : image.shape[1] // 32 * 32, : image.shape[2] // 32 * 32].to(device) / 255
-                coded: Coded = self.model(x, torch.tensor([quality], device=device))
+                height, width = (side // self.stride * self.stride for side in image.shape[1:])
+                x = image[None, :, :height, :width].to(device) / 255
+                coded: Coded = self.model(x, torch.tensor([quality], device=device), rdoq=True)
                 bpp.append((coded.bits_y + coded.bits_z).item() / (x.shape[2] * x.shape[3]))
                 mse = (coded.image.clamp(0, 1) - x).square().mean()
                 psnr.append(-10 * torch.log10(mse).item())

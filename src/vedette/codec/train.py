@@ -1,5 +1,6 @@
 """Train a codec on folders of photographs: everything between a recipe and a checkpoint."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,12 +15,14 @@ from vedette.codec.models import build
 from vedette.codec.recipes import Recipe
 from vedette.codec.task import RateDistortion
 from vedette.data import crops, find_images, load_rgb, split
-from vedette.training import RunLog, TrainConfig, checkpoint, fit
+from vedette.errors import InputError
+from vedette.training import RunLog, TrainConfig, checkpoint, fit, runlog
 
 VALIDATION_EVERY = 25  # every 25th image of a folder is held out
 VALIDATION_MOST = 8  # images scored at each validation
 CALIBRATION_CROPS = 64
 CALIBRATION_IMAGES = 24
+CALIBRATION_SIDE = 256  # pixels
 
 
 def train(
@@ -58,7 +61,13 @@ def train(
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # noise differs between processes, crops and qualities are drawn alike and shared out
     task = RateDistortion(
-        model, validation, distortion=recipe.distortion, seed=config.seed, rank=rank, ranks=ranks
+        model,
+        validation,
+        distortion=recipe.distortion,
+        rdoq=recipe.rdoq,
+        seed=config.seed,
+        rank=rank,
+        ranks=ranks,
     )
     output.mkdir(parents=True, exist_ok=True)
     batches = crops(
@@ -104,9 +113,22 @@ def _load(
 
 
 def freeze_checkpoint(path: Path, images: Path) -> bytes:
-    """The weights file of a training checkpoint; ranges are measured on crops of the images in a folder."""
-    model = build("charm-lite").eval()
+    """The weights file of a training checkpoint; ranges are measured on crops of the images in a folder.
+
+    The model is the one that run.json beside the checkpoint names.
+
+    Raises:
+        InputError: no run.json there.
+    """
+    description = path.with_name(runlog.NAME)
+    if not description.exists():
+        raise InputError(
+            f"{path.name} has no {runlog.NAME} beside it", hint="give a checkpoint in its run's folder"
+        )
+    model = build(json.loads(description.read_text())["recipe"]["model"]).eval()
     checkpoint.load_model(path, model)
     photographs = [load_rgb(image) for image in find_images(images)[:CALIBRATION_IMAGES]]
-    sample = next(crops(photographs, batch=CALIBRATION_IMAGES, side=256, seed=1))
+    largest = max(min(image.shape[1:]) for image in photographs)
+    side = min(CALIBRATION_SIDE, largest) // model.stride * model.stride
+    sample = next(crops(photographs, batch=CALIBRATION_IMAGES, side=side, seed=1))
     return freeze(model, sample)

@@ -92,8 +92,9 @@ class LappedAnalysis(nn.Module):
         self.block = nn.Parameter(torch.kron(color_matrix(), torch.kron(dct, dct)).float())
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 192 h//8 w//8"]:
-        blocks = functional.pixel_unshuffle(_on_borders(image, self.border), BLOCK)
-        return functional.conv2d(blocks, self.block[:, :, None, None])
+        with torch.autocast(image.device.type, enabled=False):  # the signal itself stays in float32
+            blocks = functional.pixel_unshuffle(_on_borders(image, self.border), BLOCK)
+            return functional.conv2d(blocks, self.block[:, :, None, None])
 
 
 class LappedSynthesis(nn.Module):
@@ -113,5 +114,6 @@ class LappedSynthesis(nn.Module):
         self.block = nn.Parameter(analysis.block.detach().T.contiguous())
 
     def forward(self, coefficients: Float[Tensor, "b 192 h w"]) -> Float[Tensor, "b 3 8*h 8*w"]:
-        blocks = functional.conv2d(coefficients, self.block[:, :, None, None])
-        return _on_borders(functional.pixel_shuffle(blocks, BLOCK), self.border)
+        with torch.autocast(coefficients.device.type, enabled=False):
+            blocks = functional.conv2d(coefficients, self.block[:, :, None, None])
+            return _on_borders(functional.pixel_shuffle(blocks, BLOCK), self.border)

@@ -41,9 +41,13 @@ class GDN(nn.Module):
         self.beta = nn.Parameter((torch.ones(channels) + self.pedestal).sqrt())
         self.gamma = nn.Parameter((0.1 * torch.eye(channels) + self.pedestal).sqrt())
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def effective(self) -> tuple[Float[Tensor, " c"], Float[Tensor, "c c"]]:
+        """beta and gamma as the layer applies them."""
         beta = self.beta.clamp(min=(1e-6 + self.pedestal) ** 0.5).square() - self.pedestal
-        gamma = self.gamma.clamp(min=self.pedestal**0.5).square() - self.pedestal
+        return beta, self.gamma.clamp(min=self.pedestal**0.5).square() - self.pedestal
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        beta, gamma = self.effective()
         norm = nn.functional.conv2d(x.square(), gamma[:, :, None, None], beta).sqrt()
         return x * norm if self.inverse else x / norm
 

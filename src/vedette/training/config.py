@@ -17,7 +17,7 @@ class TrainConfig:
         clip_norm: largest gradient norm.
         eval_every, save_every: steps between validations and between checkpoints.
         seed: of initialization and sampling.
-        bf16: run the networks under bfloat16 autocast.
+        bf16: run the networks under bfloat16 autocast; None: where the device multiplies bfloat16 itself.
 
     >>> TrainConfig(steps=10, batch=4).crop
     128
@@ -32,7 +32,7 @@ class TrainConfig:
     eval_every: int = 500
     save_every: int = 250
     seed: int = 1
-    bf16: bool = False
+    bf16: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "crop", "eval_every", "save_every"):

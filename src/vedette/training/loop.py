@@ -43,6 +43,18 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether `device` has bfloat16 products in hardware; emulated, they are slower than float32.
+
+    >>> isinstance(multiplies_bf16(torch.device("cpu")), bool)
+    True
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
 def fit(task: Task, batches: Iterator[Tensor], config: TrainConfig, folder: Path, log: Log) -> None:
     """Train `task` for `config.steps` steps; resumes from the checkpoint in `folder` if there is one.
 
@@ -56,10 +68,11 @@ def fit(task: Task, batches: Iterator[Tensor], config: TrainConfig, folder: Path
     start = checkpoint.load(path, task.model, optimizer) if path.exists() else 0
     network: nn.Module = DistributedDataParallel(task.model) if parallel else task.model
     device = next(task.model.parameters()).device
+    bf16 = multiplies_bf16(device) if config.bf16 is None else config.bf16
     for step in range(start + 1, config.steps + 1):
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * learning_rate_factor(step - 1, config)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             losses = task.losses(network, next(batches).to(device))
         optimizer.zero_grad()
         losses["total"].backward()  # type: ignore[no-untyped-call]

@@ -11,6 +11,8 @@ import torch
 
 from vedette import __version__
 
+NAME = "run.json"
+
 
 class RunLog:
     """Appends one line of JSON per logged step to metrics.jsonl in `folder`."""
@@ -21,7 +23,11 @@ class RunLog:
         self._start = time.monotonic()
         versions = {"vedette": __version__, "torch": torch.__version__, "python": platform.python_version()}
         run = {**description, "versions": versions, "machine": platform.machine()}
-        (folder / "run.json").write_text(json.dumps(run, indent=1) + "\n")
+        path = folder / NAME
+        if path.exists():  # a resumed run: what began it stays, what goes on is added
+            began = json.loads(path.read_text())
+            run = began | {"resumed": [*began.get("resumed", []), run]}
+        path.write_text(json.dumps(run, indent=1) + "\n")
 
     def __call__(self, step: int, values: Mapping[str, float]) -> None:
         row = {"step": step, "seconds": round(time.monotonic() - self._start, 1)}

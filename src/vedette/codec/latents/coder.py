@@ -1,13 +1,14 @@
-"""From y to bytes and back, slice by slice: the part of a codec that must be exact.
+"""From y to bytes and back, step by step: the part of a codec that must be exact.
 
 A tile becomes two streams, coarse before fine, so that a file that stops early still shows every
-tile: stream 0 holds z and the first `COARSE_STEPS` steps, stream 1 the others. Each begins with the
-quality as an unsigned 16-bit integer, little-endian, in 1/256.
+tile: stream 0 holds z and the model's first `coarse_steps` steps, stream 1 the others. Each begins
+with the quality as an unsigned 16-bit integer, little-endian, in 1/256.
 """
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,10 +19,10 @@ from vedette.bitstream import rans
 from vedette.bitstream.tables import Tables
 from vedette.codec.latents import integer
 from vedette.codec.latents.integer import IntegerEntropy
-from vedette.codec.models.lite import LATENTS, QUALITY_MAX, QUALITY_MIN, STEPS, Step, checkerboard
+from vedette.codec.models.sliced import KNOWN_MAX, MEAN_FRAC, QUALITY_MAX, QUALITY_MIN, Step, checkerboard
 from vedette.errors import CorruptProductError
+from vedette.nn.priors import cheaper_symbols
 
-COARSE_STEPS = 4  # steps in stream 0
 LAYERS = 2
 SYMBOL_LIMIT = 2**15 - 1
 
@@ -48,6 +49,9 @@ class LatentCoder:
     def __init__(self, entropy: IntegerEntropy, tables: Tables) -> None:
         self.entropy = entropy
         self.tables = tables
+        self.model = entropy.model
+        sigmas = [integer.scale_of_level(level) for level in range(integer.SCALE_LEVELS)]
+        self._sigmas = torch.tensor(sigmas, dtype=torch.float64)
 
     @torch.inference_mode()
     def encode(
@@ -59,30 +63,29 @@ class LatentCoder:
             y, z: what analysis and hyper analysis gave, in floats: only the encoder sees them.
             code: quality in 1/256 (`integer.quality_code`).
         """
-        symbols_z = z.round().clamp(-integer.Z_MAX, integer.Z_MAX).int()
-        parts = [[(symbols_z.flatten().numpy(), self._z_tables(symbols_z.shape))], []]
+        symbols_z = z.round().clamp(-integer.Z_MAX, integer.Z_MAX)
+        parts = [[(symbols_z.int().flatten().numpy(), self._z_tables(symbols_z.shape))], []]
         walk = _Walk(self.entropy, symbols_z, code, y.shape[2], y.shape[3])
-        for number in range(len(STEPS)):
-            step, mean, levels, mask = walk.predict(number)
-            residual = (y[:, step.low : step.high].double() - mean.double() * 2.0**-integer.MEAN_FRAC) * (
-                2.0**integer.LATENT_FRAC
-            )
-            symbols = (residual / walk.inverse_gain[:, step.low : step.high]).round()
-            symbols = symbols.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT).int() * mask
-            part = parts[0] if number < COARSE_STEPS else parts[1]
-            part.append((symbols[0][:, mask].flatten().numpy(), levels[0][:, mask].flatten().numpy()))
-            walk.advance(number, symbols)
+        flat = y[0].flatten(1)
+        for number, step in enumerate(self.model.steps):
+            ahead = walk.predict(number)
+            wanted = ahead.at(flat[step.low : step.high]).double() - ahead.mean * 2.0**-MEAN_FRAC
+            gain = 2.0**integer.LATENT_FRAC / ahead.inverse_gain
+            here, quality = slice(step.low, step.high), code / 2**integer.QUALITY_FRAC
+            symbols = self._choose(wanted * gain, ahead.levels, gain, here, quality)
+            symbols = symbols.clamp_(-SYMBOL_LIMIT, SYMBOL_LIMIT)
+            part = parts[0] if number < self.model.coarse_steps else parts[1]
+            part.append((symbols.int().flatten().numpy(), ahead.levels.int().flatten().numpy()))
+            walk.advance(number, ahead, symbols)
         head = struct.pack("<H", code)
         streams = [
             head
             + rans.encode(
-                np.concatenate([s for s, _ in part]).astype(np.int32),
-                np.concatenate([t for _, t in part]).astype(np.int32),
-                self.tables,
+                np.concatenate([s for s, _ in part]), np.concatenate([t for _, t in part]), self.tables
             )
             for part in parts
         ]
-        return streams, Latents(walk.latents, code, LAYERS)
+        return streams, walk.result(LAYERS)
 
     @torch.inference_mode()
     def decode(self, streams: Sequence[bytes | None], height: int, width: int) -> Latents:
@@ -94,28 +97,42 @@ class LatentCoder:
         if not streams or streams[0] is None:
             raise CorruptProductError("a tile's coarse stream is missing")
         code, decoder = self._open(streams[0])
-        shape = (1, self.z_channels, -(-height // 4), -(-width // 4))
+        shape = (1, self.z_channels, -(-height // self.model.z_block), -(-width // self.model.z_block))
         decoded = decoder.decode(self._z_tables(shape))
-        symbols_z = torch.from_numpy(decoded.astype(np.int32)).reshape(shape)
+        symbols_z = torch.from_numpy(decoded.astype(np.float32)).reshape(shape)
         walk = _Walk(self.entropy, symbols_z.clamp(-integer.Z_MAX, integer.Z_MAX), code, height, width)
         fine = streams[1] if len(streams) > 1 else None
-        for number in range(len(STEPS)):
-            if number == COARSE_STEPS:
+        for number in range(len(self.model.steps)):
+            if number == self.model.coarse_steps:
                 decoder.finish()
                 if fine is not None:
                     again, decoder = self._open(fine)
                     if again != code:
                         raise CorruptProductError("the two streams of a tile differ in quality")
-            step, _, levels, mask = walk.predict(number)
-            symbols = torch.zeros(1, step.high - step.low, height, width, dtype=torch.int32)
-            if number < COARSE_STEPS or fine is not None:
-                wanted = levels[0][:, mask]
-                values = decoder.decode(wanted.flatten().numpy().astype(np.int32))
-                symbols[0][:, mask] = torch.from_numpy(values.astype(np.int32)).reshape(wanted.shape)
-            walk.advance(number, symbols)
+            ahead = walk.predict(number)
+            if number < self.model.coarse_steps or fine is not None:
+                values = decoder.decode(ahead.levels.int().flatten().numpy())
+                symbols = torch.from_numpy(values.astype(np.float64)).reshape(ahead.levels.shape)
+            else:
+                symbols = torch.zeros_like(ahead.levels)
+            walk.advance(number, ahead, symbols)
         if fine is not None:
             decoder.finish()
-        return Latents(walk.latents, code, LAYERS if fine is not None else 1)
+        return walk.result(LAYERS if fine is not None else 1)
+
+    def _choose(
+        self,
+        wanted: Float[Tensor, "c n"],
+        levels: Float[Tensor, "c n"],
+        gain: Float[Tensor, "c 1"],
+        channels: slice,
+        quality: float,
+    ) -> Float[Tensor, "c n"]:
+        """Symbols for values in quantization steps: only the encoder's business, so floats may decide."""
+        price = self.model.price(torch.tensor([quality]), gain[None, :, :, None], channels)
+        if price is None:
+            return wanted.round()
+        return cheaper_symbols(wanted, self._sigmas[levels.long()], price[0, :, :, 0])
 
     @property
     def z_channels(self) -> int:
@@ -134,33 +151,70 @@ class LatentCoder:
         return code, rans.Decoder(stream[2:], self.tables)
 
 
+class _Ahead(NamedTuple):
+    """What is known of a step before its symbols: (c, n) each, n positions in raster order."""
+
+    hidden: tuple[Tensor, ...]
+    mean: Tensor
+    levels: Tensor
+    inverse_gain: Tensor
+    positions: Tensor | None  # of a checkerboard step, flat; None for all
+
+    def at(self, values: Float[Tensor, "c hw"]) -> Float[Tensor, "c n"]:
+        """`values` where the step has symbols."""
+        return values if self.positions is None else values.index_select(1, self.positions)
+
+
 class _Walk:
     """The state that encoder and decoder share while they go through the steps."""
 
     def __init__(self, entropy: IntegerEntropy, z: Tensor, code: int, height: int, width: int) -> None:
-        self.entropy = entropy
+        self.run, self.model, self.code = entropy.run, entropy.model, code
+        self.size = (height, width)
         log2, inverse = integer.gains(entropy.log2_gain, code)
-        self.log2_gain = torch.from_numpy(log2)[None, :, None, None]
-        self.inverse_gain = torch.from_numpy(inverse)[None, :, None, None]
-        self.base = entropy.features(z, code, height, width)
-        self.latents = torch.zeros(1, LATENTS, height, width, dtype=torch.int64)
-        self.context = torch.zeros(1, LATENTS, height, width)
-        self._hidden = self._mean = torch.empty(0)
+        self.log2_gain = torch.from_numpy(log2)[:, None].float()
+        self.inverse_gain = torch.from_numpy(inverse)[:, None].double()
+        self.features = entropy.features(z, height, width)
+        self.plane = integer.quality_plane(code, height, width)
+        channels = self.model.latents
+        self.latents = torch.zeros(channels, height * width, dtype=torch.float64)
+        self.context = torch.zeros(channels, height * width)
+        self.positions = {
+            parity: checkerboard(height, width, parity).flatten().nonzero()[:, 0] for parity in (0, 1)
+        }
 
-    def predict(self, number: int) -> tuple[Step, Tensor, Tensor, Tensor]:
-        step = STEPS[number]
-        self._hidden, self._mean, log2_scale = self.entropy.predict(
-            number, self.base, self.context[:, : step.context]
+    def predict(self, number: int) -> _Ahead:
+        step = self.model.steps[number]
+        known = self.context[: step.context].reshape(1, step.context, *self.size)
+        hidden, mean, log2_scale = self.model.predict(self.run, number, self.features, self.plane, known)
+        positions = None if step.parity is None else self.positions[step.parity]
+        ahead = _Ahead(hidden, mean, log2_scale, self.inverse_gain[step.low : step.high], positions)
+        levels = integer.scale_levels(
+            ahead.at(log2_scale[0].flatten(1)), self.log2_gain[step.low : step.high]
         )
-        levels = integer.scale_levels(log2_scale, self.log2_gain[:, step.low : step.high])
-        mask = checkerboard(self.base.shape[2], self.base.shape[3], step.parity)
-        return step, self._mean, levels, mask
+        return ahead._replace(mean=ahead.at(mean[0].flatten(1)), levels=levels)
 
-    def advance(self, number: int, symbols: Tensor) -> None:
-        step = STEPS[number]
-        correction = self.entropy.correct(number, self._hidden, symbols)
+    def advance(self, number: int, ahead: _Ahead, symbols: Float[Tensor, "c n"]) -> None:
+        step = self.model.steps[number]
+        known = symbols.clamp(-KNOWN_MAX, KNOWN_MAX).float()
+        correction = self.model.correct(self.run, number, ahead.hidden, self._spread(step, ahead, known))
+        decoded = integer.reconstruct(
+            ahead.mean, symbols, ahead.at(correction[0].flatten(1)), ahead.inverse_gain
+        )
+        context = integer.as_context(decoded, self.model.context_frac)
         here = slice(step.low, step.high)
-        decoded = integer.reconstruct(self._mean, symbols, correction, self.inverse_gain[:, here])
-        mask = checkerboard(self.base.shape[2], self.base.shape[3], step.parity)
-        self.latents[:, here] = torch.where(mask, decoded, self.latents[:, here])
-        self.context[:, here] = torch.where(mask, integer.as_context(decoded), self.context[:, here])
+        if ahead.positions is None:
+            self.latents[here], self.context[here] = decoded, context
+        else:
+            self.latents[here].index_copy_(1, ahead.positions, decoded)
+            self.context[here].index_copy_(1, ahead.positions, context)
+
+    def result(self, layers: int) -> Latents:
+        return Latents(self.latents.long().reshape(1, -1, *self.size), self.code, layers)
+
+    def _spread(self, step: Step, ahead: _Ahead, values: Float[Tensor, "c n"]) -> Float[Tensor, "1 c h w"]:
+        """Values at the step's positions, zeros elsewhere."""
+        if ahead.positions is not None:
+            whole = torch.zeros(step.high - step.low, self.size[0] * self.size[1])
+            values = whole.index_copy_(1, ahead.positions, values)
+        return values.reshape(1, step.high - step.low, *self.size)
