@@ -1,9 +1,11 @@
-"""The README's promises: its commands exist, its links lead somewhere, the example runs."""
+"""The promises of README and guides: commands and options exist, links lead somewhere, the example runs."""
 
 import re
 import runpy
 from pathlib import Path
 
+import click
+import pytest
 from click.testing import CliRunner
 
 from vedette.cli import vedette
@@ -11,21 +13,39 @@ from vedette.cli import vedette
 ROOT = Path(__file__).parents[1]
 
 
-def test_links_of_the_readme_lead_somewhere():
-    text = (ROOT / "README.md").read_text()
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+PAGES = [
+    "README.md",
+    "docs/README.md",
+    *(f"docs/guides/{p.name}" for p in (ROOT / "docs/guides").glob("*.md")),
+]
 
 
-def test_commands_of_the_readme_exist():
-    text = (ROOT / "README.md").read_text()
-    names = set(
-        re.findall(r"vedette ((?:codec )?[a-z]+)", "\n".join(re.findall(r"```sh(.*?)```", text, re.S)))
-    )
-    assert "run" in names
-    for name in names:
-        assert CliRunner().invoke(vedette, [*name.split(), "--help"]).exit_code == 0
+def commands(text: str) -> list[list[str]]:
+    """The words after `vedette` on each line of the shell blocks, comments left out."""
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S)).splitlines()
+    typed = [re.search(r"vedette ([a-z].*)", line.split(" #")[0]) for line in lines]
+    return [found[1].split() for found in typed if found]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    path = ROOT / page
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", path.read_text()) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/README.md"])
+def test_commands_and_their_options_exist(page):
+    found = commands((ROOT / page).read_text())
+    assert found
+    for words in found:
+        command: click.Command = vedette
+        while isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words.pop(0))
+            assert command is not None, words
+        known = {name for option in command.params for name in option.opts}
+        assert {word for word in words if word.startswith("-")} <= known
+        assert CliRunner().invoke(command, ["--help"]).exit_code == 0
 
 
 def test_the_first_example_runs(capsys):

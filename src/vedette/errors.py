@@ -13,8 +13,10 @@ VedetteError
 └── ToolError                        an outside program failed
 """
 
+import copyreg
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class VedetteError(Exception):
@@ -27,6 +29,10 @@ class VedetteError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuilt from what it says, not from what it was made of: every class survives pickle."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InputError(VedetteError, ValueError):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from vedette.bitstream import product
 from vedette.cli import main, vedette
+from vedette.codec.codec import WEIGHTS
 from vedette.errors import VedetteError
 from vedette.samples import scene_path
 
@@ -93,6 +94,27 @@ def test_alpha_and_wrong_bands_are_refused(tmp_path):
     assert "alpha" in str(refused("run", tmp_path / "alpha.png", "-o", tmp_path / "x.vdt"))
     error = refused("run", scene_path(), "-o", tmp_path / "x.vdt", "--rgb", "1,2,9")
     assert "from 1 to 4" in error.hint
+
+
+def test_a_band_that_the_user_names_is_no_alpha(tmp_path):
+    """Common tools flag the fourth band of any GeoTIFF as alpha."""
+    profile = {"driver": "GTiff", "width": 32, "height": 24, "count": 4, "dtype": "uint8"}
+    profile["transform"] = rasterio.Affine(10, 0, 500_000, 0, -10, 5_000_000)
+    with rasterio.open(tmp_path / "four.tif", "w", photometric="RGB", alpha="YES", **profile) as file:
+        file.write(np.arange(4 * 24 * 32, dtype=np.uint8).reshape(4, 24, 32))
+    refusal = refused("run", tmp_path / "four.tif", "-o", tmp_path / "x.vdt")
+    assert "alpha" in str(refusal)
+    assert "--nir 4" in refusal.hint
+    call("run", tmp_path / "four.tif", "-o", tmp_path / "x.vdt", "--nir", 4)
+
+
+def test_a_product_of_other_weights_asks_for_them(tmp_path):
+    (tmp_path / "mine.safetensors").write_bytes((WEIGHTS / "charm-lite.safetensors").read_bytes())
+    made = tmp_path / "x.vdt"
+    call("run", scene_path(), "-o", made, "-m", tmp_path / "mine.safetensors")
+    refusal = refused("open", made, "-o", tmp_path / "out")
+    assert "mine" in str(refusal)
+    assert "--model" in refusal.hint
 
 
 def test_a_budget_too_small_and_an_unknown_model_are_refused(tmp_path):

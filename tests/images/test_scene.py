@@ -89,7 +89,7 @@ def test_a_geotiff_without_rasterio_is_refused(monkeypatch):
     def absent():
         raise MissingExtraError("GeoTIFF needs rasterio", hint="pip install 'vedette[geo]'")
 
-    monkeypatch.setattr("vedette.images.scene._rasterio", absent)
+    monkeypatch.setattr("vedette.images.gdal.rasterio", absent)
     with pytest.raises(MissingExtraError) as caught:
         open_scene(scene_path())
     assert "vedette[geo]" in caught.value.hint

@@ -94,6 +94,23 @@ def test_hostile_words_stay_words():
         assert page.words(tag) == evil
 
 
+def test_a_map_of_one_tile_is_left_out():
+    text = report(tile_bits=np.array([[100.0]]), tile=0)
+    assert "Bits of each tile" in report() and "Bits of each tile" not in text
+    assert sum(tag == "img" for tag, _ in Parsed(text).tags) == 4
+
+
+def test_the_page_says_the_psnr_of_what_it_shows():
+    flat = np.full((3, 40, 56), 100, np.uint8)
+    assert "PSNR 28.13 dB" in report(original=flat, decoded=flat + np.uint8(10))  # 20 log10(255 / 10)
+    assert "no error" in report(original=flat, decoded=flat)
+
+
+def test_whole_numbers_are_grouped_by_thousands_and_words_left_alone():
+    page = Parsed(report(table={"bytes": 1234567, "bpp": 2.42, "scene": "2048 x 2048"}))
+    assert page.words("td") == "1,234,5672.422048 x 2048"
+
+
 def test_a_large_scene_is_shown_small_and_the_page_says_so():
     large = scene(1500, 2000)
     text = report(original=large, decoded=scene(1500, 2000, 1), tile_bits=np.ones((3, 4)), tile=512)

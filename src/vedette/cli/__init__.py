@@ -12,7 +12,12 @@ COMMANDS = {
     "run": ("vedette.cli.run", "run", "Compress a scene to one product file within a budget."),
     "open": ("vedette.cli.run", "open_product", "Open a product: the image, as TIFF or PNG."),
     "inspect": ("vedette.cli.run", "inspect", "Print what is inside a product."),
-    "codec": ("vedette.cli.codec", "codec", "Train, evaluate and list codecs."),
+    "codec": ("vedette.cli.codec", "codec", "Encode and decode images; train, evaluate and list codecs."),
+    "softerror": (
+        "vedette.cli.softerror",
+        "softerror",
+        "Measure what upset configuration bits do to an FPGA design.",
+    ),
     "doctor": ("vedette.cli.doctor", "doctor", "Print versions, native module, extras and tools found."),
 }
 
@@ -47,11 +52,20 @@ def vedette() -> None:
 
 
 def main() -> None:
-    """Run a command; our errors become `error:` and `hint:` on stderr and exit code 1."""
+    """Run a command; our errors and the system's become `error:` and `hint:` on stderr and exit code 1."""
     try:
         vedette()
     except VedetteError as error:
-        click.echo(f"error: {error}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(1)
+        _fail(str(error), error.hint)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", "check the path, its rights and the free space")
+    except MemoryError:
+        _fail("the memory is used up", "use smaller tiles (--tile) or fewer workers (--workers)")
+
+
+def _fail(message: str, hint: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    sys.exit(1)

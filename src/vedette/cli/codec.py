@@ -1,13 +1,15 @@
-"""`vedette codec`: train, freeze, evaluate and list codecs."""
+"""`vedette codec`: encode, decode, train, freeze, evaluate and list codecs."""
 
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from vedette.cli import convert
 from vedette.cli.sizes import show
 
 
@@ -16,23 +18,75 @@ def codec() -> None:
     """Learned codecs.
 
     \b
-    vedette codec models
+    vedette codec encode photo.png --quality 40
     vedette codec train --recipe charm-lite --images photos/ -o runs/lite
     vedette codec evaluate kodak/ --against jpeg,webp
     """
 
 
 @codec.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write; by default IMAGE's name, .vdt.",
+)
+@convert.encoding_options
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+def encode(image: Path, output: Path | None, as_json: bool, **options: Any) -> None:
+    """Compress IMAGE: PNG, JPEG, WebP or TIFF. `vedette run` is for scenes with more than colors.
+
+    \b
+    vedette codec encode photo.png                       # photo.vdt
+    vedette codec encode photo.png -o small.vdt --target-bpp 0.5
+    """
+    show(convert.encode(image, output or image.with_suffix(".vdt"), **options), as_json=as_json)
+
+
+@codec.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A .png or .tif file; by default FILE's name, .decoded.png.",
+)
+@click.option("-m", "--model", help="Weights file, where FILE was made with other than shipped ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+def decode(file: Path, output: Path | None, model: str | None, as_json: bool) -> None:
+    """Write the image that FILE holds.
+
+    \b
+    vedette codec decode photo.vdt                       # photo.decoded.png
+    vedette codec decode photo.vdt -o photo.tif
+    """
+    rows = convert.decode(file, output or file.with_suffix(".decoded.png"), model=model)
+    show(rows, as_json=as_json)
+
+
+@codec.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def models(as_json: bool) -> None:
-    """List the weights that ship, with parameters and identity."""
+    """List the networks, and the weights that ship for them.
+
+    \b
+    vedette codec models
+    vedette codec models --json
+    """
     from vedette import codec as library
 
-    rows: dict[str, object] = {}
+    shipped: dict[str, list[str]] = {name: [] for name in library.MODELS}
     for name in library.available():
         weights = library.load(name)
-        count = sum(p.numel() for p in library.build("charm-lite").parameters())
-        rows[name] = f"{count / 1e6:.2f} M parameters, weights {weights.weights_id.hex()}"
+        shipped[weights.network.name].append(f"{name} ({weights.weights_id.hex()})")
+    rows: dict[str, object] = {}
+    for name, weights_of in shipped.items():
+        millions = library.parameter_count(name) / 1e6
+        if as_json:
+            rows[name] = {"parameters_M": round(millions, 3), "weights": weights_of}
+        else:
+            rows[name] = f"{millions:.1f} M parameters; weights: {', '.join(weights_of) or 'none ship'}"
     show(rows, as_json=as_json)
 
 

@@ -26,8 +26,8 @@ class ByteSize(click.ParamType):
         if not match or match[2].lower() not in units:
             self.fail(f"{value!r} is not a size; write bytes, or 100kB, 2MB, 64KiB, 1MiB", param, context)
         size = int(float(match[1]) * units[match[2].lower()])
-        if size < 1:
-            self.fail("a size must be at least 1 byte", param, context)
+        if not 1 <= size < 1 << 63:
+            self.fail("a size is 1 byte to 8 EiB", param, context)
         return size
 
 
@@ -38,11 +38,13 @@ def show(rows: Mapping[str, object], *, as_json: bool) -> None:
         return
     width = max(map(len, rows))
     for name, value in rows.items():
-        text = (
-            f"{value:,.4g}"
-            if isinstance(value, float)
-            else f"{value:,}"
-            if isinstance(value, int)
-            else str(value)
-        )
+        match value:
+            case bool():
+                text = "yes" if value else "no"
+            case float():
+                text = f"{value:,.4g}"
+            case int():
+                text = f"{value:,}"
+            case _:
+                text = str(value)
         click.echo(f"{name.replace('_', ' '):<{width}}  {text}")

@@ -1,13 +1,16 @@
 """Scenes and images: read, written and cut into windows; no torch."""
 
-from vedette.images.scene import Geo, Scene, SceneWriter, open_scene, read_image, write_atomically
+from vedette.images.files import check_output, write_atomically
+from vedette.images.scene import Geo, Scene, open_scene, read_image
 from vedette.images.window import Window, pad_to_multiple, windows
+from vedette.images.writer import SceneWriter
 
 __all__ = [
     "Geo",
     "Scene",
     "SceneWriter",
     "Window",
+    "check_output",
     "open_scene",
     "pad_to_multiple",
     "read_image",

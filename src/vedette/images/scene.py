@@ -1,4 +1,4 @@
-"""Scenes on disk: read window by window, written window by window, whole or not at all."""
+"""Scenes on disk, read window by window."""
 
 import os
 import warnings
@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, UnidentifiedImageError
 
-from vedette.errors import ImageReadError, InputError, LimitError, MissingExtraError, VedetteError
+from vedette.errors import ImageReadError, InputError, LimitError, MissingExtraError
+from vedette.images import gdal
 from vedette.images.window import Window
 
 SIDE_MOST = 1_000_000
@@ -71,9 +72,14 @@ def open_scene(path: Path, *, rgb: tuple[int, ...] | None = None, nir: int | Non
     """
     if not path.exists():
         raise ImageReadError(f"there is no file {path}", hint="check the path")
+    if path.is_dir():
+        raise ImageReadError(f"{path} is a folder", hint="name one image in it")
+    if not os.access(path, os.R_OK):
+        raise ImageReadError(f"{path.name} may not be read by this user", hint="change its rights")
     if path.stat().st_size == 0:
         raise ImageReadError(f"{path.name} is empty", hint="copy the file again")
-    source = _open_tiff(path) if path.suffix.lower() in {".tif", ".tiff"} else _Pillow(path)
+    named = {band for band in (*(rgb or ()), nir) if band is not None}
+    source = _open_tiff(path, named) if path.suffix.lower() in {".tif", ".tiff"} else _Pillow(path)
     if max(source.height, source.width) > SIDE_MOST:
         raise LimitError(
             f"{path.name} is {source.width} x {source.height} pixels", hint=f"sides up to {SIDE_MOST:,}"
@@ -105,11 +111,11 @@ class _Pillow:
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
                 image: Image.Image = Image.open(path)
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-            raise ImageReadError(
-                f"{path.name} is not an image that can be read",
-                hint="PNG, JPEG, WebP, TIFF or GeoTIFF is needed",
-            ) from error
+            raise _not_an_image(path) from error
         with image:
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format != "MPO":  # a telephone's MPO holds the photo, then its preview
+                raise _several(path, frames)
             if GEO_KEYS_TAG in getattr(image, "tag_v2", {}):  # Pillow would lose where the scene lies
                 raise MissingExtraError(
                     f"{path.name} is a GeoTIFF, which needs rasterio", hint="pip install 'vedette[geo]'"
@@ -153,47 +159,58 @@ class _Pillow:
         """Nothing is held open."""
 
 
-def _rasterio() -> Any:
+def _open_tiff(path: Path, named: set[int]) -> Any:
     try:
-        import rasterio
-    except ImportError as error:
-        raise MissingExtraError("GeoTIFF needs rasterio", hint="pip install 'vedette[geo]'") from error
-    return rasterio
-
-
-def _open_tiff(path: Path) -> Any:
-    try:
-        return _Raster(path)
+        return _Raster(path, named)
     except MissingExtraError:
         return _Pillow(path)
 
 
 class _Raster:
-    """A TIFF read in windows through rasterio."""
+    """A TIFF read in windows through rasterio.
 
-    def __init__(self, path: Path) -> None:
-        rasterio = _rasterio()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+    Args:
+        named: numbers of bands that the user gave a role: no alpha, whatever the file calls them.
+    """
+
+    def __init__(self, path: Path, named: set[int]) -> None:
+        module = gdal.rasterio()
+        with gdal.session() as said:
             try:
-                self._file = rasterio.open(path)
-            except rasterio.errors.RasterioIOError as error:
-                raise ImageReadError(
-                    f"{path.name} is not an image that can be read",
-                    hint="PNG, JPEG, WebP, TIFF or GeoTIFF is needed",
-                ) from error
+                self._file = gdal.open_file(path)
+            except module.errors.RasterioIOError as error:
+                raise _not_an_image(path) from error
+            try:
+                self._look(path, named)
+            except BaseException:
+                self._file.close()
+                raise
+        if any("IO error" in line or "Cannot read" in line for line in said):
+            self._file.close()
+            raise ImageReadError(
+                f"{path.name} is damaged: some of its tags cannot be read", hint="copy the file again"
+            )
+
+    def _look(self, path: Path, named: set[int]) -> None:
+        """Take over what the file says of itself, or refuse it."""
+        if len(self._file.subdatasets) > 1:
+            raise _several(path, len(self._file.subdatasets))
         kinds = set(self._file.dtypes)
         if len(kinds) != 1 or not kinds <= set(ALLOWED):
             raise ImageReadError(
                 f"{path.name} has samples of type {', '.join(sorted(kinds))}",
                 hint="scale it to uint8 or uint16 first",
             )
-        colors = {color.name for color in self._file.colorinterp}
+        bits = self._file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", "8")
+        if int(bits) < 8:
+            raise ImageReadError(f"{path.name} has {bits}-bit samples", hint="scale it to uint8 first")
+        colors = {c.name for band, c in enumerate(self._file.colorinterp, start=1) if band not in named}
         for kind in colors & {"palette", "cyan", "magenta", "yellow"}:
             raise ImageReadError(f"{path.name} has {kind} samples", hint="convert it to RGB or gray first")
         if "alpha" in colors:
             raise ImageReadError(
-                f"{path.name} has an alpha channel", hint="flatten it, or declare no-data instead"
+                f"{path.name} has an alpha channel",
+                hint="flatten it, or declare no-data instead; `--nir 4` says that band 4 is none",
             )
         self.dtype = ALLOWED[kinds.pop()]
         self.bands, self.height, self.width = self._file.count, self._file.height, self._file.width
@@ -204,84 +221,29 @@ class _Raster:
         self.geo = Geo(crs=name, transform=tuple(transform)[:6], nodata=nodata) if placed else None
 
     def read(self, window: Window, order: tuple[int, ...]) -> np.ndarray:
-        rasterio = _rasterio()
-        place = rasterio.windows.Window(window.col, window.row, window.width, window.height)
-        try:
-            array: np.ndarray = self._file.read([band + 1 for band in order], window=place)
-        except rasterio.errors.RasterioIOError as error:
-            raise ImageReadError(
-                f"the scene is damaged near row {window.row}", hint="copy the file again"
-            ) from error
+        module = gdal.rasterio()
+        place = module.windows.Window(window.col, window.row, window.width, window.height)
+        with gdal.session():
+            try:
+                array: np.ndarray = self._file.read([band + 1 for band in order], window=place)
+            except module.errors.RasterioIOError as error:
+                raise ImageReadError(
+                    f"the scene is damaged near row {window.row}", hint="copy the file again"
+                ) from error
         return array
 
     def close(self) -> None:
         self._file.close()
 
 
-class SceneWriter:
-    """Writes a TIFF (in windows) or a PNG; the file appears under its name only once it is whole."""
-
-    def __init__(
-        self, path: Path, *, height: int, width: int, bands: int, dtype: type, geo: Geo | None = None
-    ) -> None:
-        self.path = path
-        self._temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-        self._raster: Any = None
-        if path.suffix.lower() in {".tif", ".tiff"}:
-            self._raster = _create_tiff(self._temporary, height, width, bands, dtype, geo)
-        elif path.suffix.lower() == ".png":
-            if bands not in (1, 3) or (bands == 3 and dtype is not np.uint8):
-                raise InputError(
-                    f"a PNG of {bands} bands of {np.dtype(dtype).name}", hint="write a .tif instead"
-                )
-            self._array: np.ndarray = np.zeros((bands, height, width), dtype=dtype)
-        else:
-            raise InputError(
-                f"cannot write {path.suffix or 'a file without suffix'}", hint="use .tif or .png"
-            )
-
-    def write(self, window: Window, array: Shaped[np.ndarray, "bands h w"]) -> None:
-        """Put `array` where `window` says."""
-        if self._raster is not None:
-            place = _rasterio().windows.Window(window.col, window.row, window.width, window.height)
-            self._raster.write(array, window=place)
-        else:
-            rows = slice(window.row, window.row + window.height)
-            self._array[:, rows, window.col : window.col + window.width] = array
-
-    def __enter__(self) -> "SceneWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._raster is not None:
-                self._raster.close()
-            elif kind is None:
-                array = self._array[0] if len(self._array) == 1 else self._array.transpose(1, 2, 0)
-                Image.fromarray(array).save(self._temporary)
-            if kind is None:
-                os.replace(self._temporary, self.path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+def _not_an_image(path: Path) -> ImageReadError:
+    return ImageReadError(
+        f"{path.name} is not an image that can be read", hint="PNG, JPEG, WebP, TIFF or GeoTIFF is needed"
+    )
 
 
-def _create_tiff(path: Path, height: int, width: int, bands: int, dtype: type, geo: Geo | None) -> Any:
-    rasterio = _rasterio()
-    profile: dict[str, Any] = {"driver": "GTiff", "height": height, "width": width, "count": bands}
-    profile |= {"dtype": np.dtype(dtype).name, "compress": "deflate", "tiled": True, "BIGTIFF": "IF_SAFER"}
-    if bands != 3:
-        profile["photometric"] = "minisblack"
-    if geo is not None:
-        if geo.crs:
-            profile["crs"] = rasterio.crs.CRS.from_user_input(geo.crs)
-        if geo.transform:
-            profile["transform"] = rasterio.Affine(*geo.transform)
-        profile["nodata"] = geo.nodata
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path, "w", **profile)
+def _several(path: Path, count: int) -> ImageReadError:
+    return ImageReadError(f"{path.name} holds {count} images", hint="save the one that is meant as a file")
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "c h w"]:
@@ -294,17 +256,3 @@ def read_image(path: Path) -> UInt8[np.ndarray, "c h w"]:
         if scene.dtype is not np.uint8 or scene.bands not in (1, 3):
             raise ImageReadError(f"{path.name} is not 8-bit gray or RGB", hint="give such an image")
         return scene.read(Window(0, 0, scene.height, scene.width))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """`data` under `path`, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise VedetteError(
-            f"cannot write {path}: {error.strerror}", hint="check the folder and the free space"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from vedette.bitstream import product
-from vedette.bitstream.product import Product
-from vedette.codec.codec import load_codec
+from vedette.bitstream.product import Header, Product
+from vedette.codec.codec import Codec, load_codec
 from vedette.codec.scene import Opened, geo_of, open_to_file
-from vedette.errors import CorruptProductError, InputError
-from vedette.images import SceneWriter, Window, open_scene
+from vedette.errors import CorruptProductError, InputError, UnknownNameError, WeightsMismatchError
+from vedette.images import SceneWriter, Window, check_output, open_scene
 from vedette.metrics import decibels, ms_ssim, psnr
 
 FILE_MOST = 1 << 32  # bytes of a product that is read into memory
@@ -44,6 +44,8 @@ def read_product(path: Path) -> Product:
     """The product in the file `path`."""
     if not path.exists():
         raise InputError(f"there is no file {path}", hint="check the path")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", hint="name one product in it")
     if path.stat().st_size > FILE_MOST:
         raise InputError(
             f"{path.name} is larger than {FILE_MOST:,} bytes", hint="this is not a product of this format"
@@ -53,26 +55,47 @@ def read_product(path: Path) -> Product:
     return product.read(path.read_bytes())
 
 
+def weights_of(header: Header, model: str | None) -> Codec:
+    """The weights `model`, or those that the product names.
+
+    Raises:
+        WeightsMismatchError: the product names weights that do not ship.
+    """
+    try:
+        return load_codec(model or header.model)
+    except UnknownNameError as error:
+        if model is not None:
+            raise
+        raise WeightsMismatchError(
+            f"the product was made with weights {header.model!r}, which do not ship with this version",
+            hint="pass their file with --model",
+        ) from error
+
+
 def ground(
     path: Path,
     output: Path,
     *,
     model: str | None = None,
+    original: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Shown:
     """Write the image of the product `path`.
 
     Args:
-        output: a .tif or .png file, or a folder, which gets NAME.tif.
+        output: a .tif or .png file, or a folder (made where it is missing), which gets NAME.tif.
+        original: an image that is to be compared; refused here where it is of another size.
 
     Raises:
         CorruptProductError, FormatVersionError, WeightsMismatchError: see their messages and hints.
     """
     file = read_product(path)
-    codec = load_codec(model or file.header.model)
-    if output.suffix.lower() not in {".tif", ".tiff", ".png"}:
-        output.mkdir(parents=True, exist_ok=True)
-        output = output / f"{path.stem}.tif"
+    if original is not None:
+        _check_original(file.header, original)
+    codec = weights_of(file.header, model)
+    if output.is_dir() or not output.suffix:
+        output = _in_folder(output, f"{path.stem}.tif")
+    check_output(output, inputs=(path,))
     header = file.header
     writer = SceneWriter(
         output,
@@ -89,6 +112,28 @@ def ground(
                 "no tile of the product could be decoded", hint="ask for the file again"
             )
     return Shown(image=output, opened=opened, tiles=header.tiles, truncated=file.truncated)
+
+
+def _in_folder(folder: Path, name: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="name another folder, or a file"
+        ) from error
+    return folder / name
+
+
+def _check_original(header: Header, original: Path) -> None:
+    with open_scene(original) as scene:
+        found = scene.bands, scene.height, scene.width
+    wanted = header.bands, header.height, header.width
+    if found != wanted:
+        raise InputError(
+            f"{original.name} has {found[2]} x {found[1]} pixels and {found[0]} bands, the product "
+            f"{wanted[2]} x {wanted[1]} and {wanted[0]}",
+            hint="give the image that the product was made of",
+        )
 
 
 def describe(path: Path) -> tuple[dict[str, object], list[tuple[str, int, int, bool]]]:

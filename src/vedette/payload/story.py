@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from vedette.codec.codec import load_codec
 from vedette.codec.scene import SceneDecoder
 from vedette.errors import InputError
-from vedette.images import Window, open_scene
-from vedette.payload.ground import read_product
+from vedette.images import Window, check_output, open_scene
+from vedette.payload.ground import read_product, weights_of
 from vedette.report.page import write_report
 from vedette.report.product_page import product_picture, product_report
 
@@ -39,6 +38,7 @@ def tell(
     Raises:
         InputError: the scene has more than 25 million pixels, or is not the product's.
     """
+    check_output(output, inputs=(scene, product))
     file = read_product(product)
     header = file.header
     if header.width * header.height > PIXELS_MOST:
@@ -51,7 +51,7 @@ def tell(
                 "the scene is not the product's", hint="give the scene that the product was made of"
             )
         original = source.read(Window(0, 0, source.height, source.width))
-    decoder = SceneDecoder(file, load_codec(model or header.model))
+    decoder = SceneDecoder(file, weights_of(header, model))
     decoded = np.zeros_like(original)
     for window, samples in decoder.tiles():
         decoded[:, window.row : window.row + window.height, window.col : window.col + window.width] = samples
@@ -69,7 +69,7 @@ def tell(
     if output.suffix.lower() == ".png":
         product_picture(**pictures).save(output)
         return
-    rows = {name.replace("_", " "): str(value) for name, value in table.items()}
+    rows = {name.replace("_", " "): value for name, value in table.items()}
     write_report(output, product_report(**pictures, table=rows, command=command, title=scene.name))
 
 

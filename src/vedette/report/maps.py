@@ -17,7 +17,7 @@ from vedette.errors import InputError
 MISSING = (128, 128, 128)  # a tile that did not arrive
 ERROR_LIMITS = (4, 8, 16, 32, 64, 128, 255)  # gray levels at which the ramp can end
 LIGHTNESS = (0.16, 0.95)
-CHROMA = 0.16
+CHROMA = {"error": 0.16, "bits": 0.085}  # at most; beyond, teal would leave sRGB and the ramp kink
 HUES_DEG = {"error": (290.0, 460.0), "bits": (280.0, 110.0)}  # violet-red-yellow; blue-green-yellow
 
 _LMS = np.array(
@@ -41,12 +41,12 @@ def ramp(name: str) -> UInt8[np.ndarray, "256 3"]:
     """The 256 sRGB colors of the map `name` ("error" or "bits"), dark to light.
 
     >>> ramp("bits")[0].tolist(), ramp("bits")[255].tolist()
-    ([10, 4, 46], [241, 244, 182])
+    ([10, 10, 31], [240, 242, 209])
     """
     t = np.linspace(0, 1, 256)
     start, end = HUES_DEG[name]
     hue = np.radians(start + (end - start) * t)
-    chroma = CHROMA * np.sqrt(np.sin(np.pi * (0.08 + 0.84 * t)))
+    chroma = CHROMA[name] * np.sqrt(np.sin(np.pi * (0.08 + 0.84 * t)))
     lab = np.stack(
         [LIGHTNESS[0] + np.diff(LIGHTNESS) * t, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1
     )

@@ -1,5 +1,6 @@
 """The report of one product: scene, decoded image, error and bits of each tile, table and command."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,6 +20,13 @@ TILES_NAMED = 20
 Rows = Mapping[str, object] | Sequence[tuple[str, object]]
 
 _STYLE = """
+.cards { display: grid; gap: 1.25rem; margin-bottom: 1.25rem; }
+.cards > section { margin: 0; min-width: 0; }
+@media (min-width: 52rem) {
+  .cards { grid-template-columns: 1fr 1fr; }
+  .cards > :last-child:nth-child(odd) { grid-column: 1 / -1; }
+}
+.framed { max-width: min(100%, calc(80vh * var(--shape))); margin: 0 auto; }
 .compare { touch-action: pan-y; position: relative; overflow: hidden; border-radius: .3rem; --cut: 50%; }
 .compare .top { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut)); }
 .compare .top img { height: 100%; }
@@ -28,18 +36,24 @@ _STYLE = """
   background: rgba(0, 0, 0, .6); color: #fff; font-size: .82rem; pointer-events: none; }
 .compare .tag.left { left: .6rem; } .compare .tag.right { right: .6rem; }
 input[type=range] { width: 100%; margin: .8rem 0 0; accent-color: var(--accent); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1.25rem; }
 .legend img { height: .8rem; margin-top: .7rem; object-fit: fill; print-color-adjust: exact;
   -webkit-print-color-adjust: exact; }
 .legend div { display: flex; justify-content: space-between; color: var(--soft); font-size: .85rem; }
+.legend div > * { flex: 1 1 0; } .legend div > :nth-child(2) { text-align: center; }
+.legend div > :last-child { text-align: right; }
+.note { margin: .7rem 0 0; font-size: .85rem; }
+h2.later { margin-top: 1.25rem; }
 .warn { padding: .7rem 1rem; border-radius: .4rem; background: var(--warn-paper); color: var(--warn); }
-.bits { image-rendering: pixelated; }
+.map { image-rendering: pixelated; }
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: .4rem .2rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tr:last-child > * { border-bottom: 0; }
-th { width: 40%; font-weight: normal; color: var(--soft); }
+th { padding-right: 1rem; font-weight: normal; color: var(--soft); }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 @media print {
+  .cards { display: block; }
+  .cards > section { margin-bottom: 1.25rem; }
+  .framed { max-width: min(100%, calc(11cm * var(--shape))); }
   .compare { display: grid; grid-template-columns: 1fr 1fr; gap: 3mm; overflow: visible; }
   .compare .top { position: static; clip-path: none; }
   .compare .edge, input[type=range] { display: none; }
@@ -52,9 +66,11 @@ _TEMPLATE = """{% extends "frame" %}
 {% if missing %}
 <p class="warn" role="alert"><strong>{{ missing }}</strong></p>
 {% endif %}
+<div class="cards" style="--shape: {{ width / height }}">
 <section>
 <h2>Scene and decoded image</h2>
-<p>Move the slider: left of the line is the scene, right of it what the product holds.</p>
+<p>Left of the line the scene, right the product.</p>
+<div class="framed">
 <div class="compare" id="compare">
 <img src="{{ original }}" alt="The scene" width="{{ width }}" height="{{ height }}">
 <div class="top">
@@ -65,24 +81,29 @@ _TEMPLATE = """{% extends "frame" %}
 </div>
 <input type="range" id="cut" min="0" max="100" step="0.5" value="50"
   aria-label="Where the decoded image begins">
+</div>
 {% if shrunk %}<p class="note">{{ shrunk }}</p>{% endif %}
 </section>
-<div class="pair">
 <section>
 <h2>Error</h2>
-<p>Absolute difference, mean over bands, shown {{ gain }} times brighter than it is.</p>
-<img src="{{ error }}" alt="Map of the absolute error" width="{{ width }}" height="{{ height }}">
+<p>Absolute, mean over the bands shown; {{ psnr }}.</p>
+<div class="framed">
+<img class="map" src="{{ error }}" alt="Map of the absolute error" width="{{ width }}" height="{{ height }}">
 <div class="legend"><img src="{{ error_bar }}" alt="" width="256" height="12">
 <div><span>0</span><span>gray levels</span><span>{{ error_end }}</span></div></div>
+</div>
 </section>
+{% if tiles %}
 <section>
 <h2>Bits of each tile</h2>
-<p>{{ tiles }}; {{ spread }}. Color: bits per pixel.</p>
-<img class="bits" src="{{ bits }}" alt="Map of bits per tile" width="{{ width }}" height="{{ height }}">
+<p>{{ tiles }}; {{ spread }}.</p>
+<div class="framed">
+<img class="map" src="{{ bits }}" alt="Map of bits per tile" width="{{ width }}" height="{{ height }}">
 <div class="legend"><img src="{{ bits_bar }}" alt="" width="256" height="12">
 <div><span>0</span><span>bits per pixel</span><span>{{ bits_end }}</span></div></div>
-</section>
 </div>
+</section>
+{% endif %}
 <section>
 <h2>Numbers</h2>
 <table>
@@ -90,11 +111,10 @@ _TEMPLATE = """{% extends "frame" %}
 <tr><th scope="row">{{ name }}</th><td>{{ value }}</td></tr>
 {% endfor %}
 </table>
-</section>
-<section>
-<h2>Made by</h2>
+<h2 class="later">Made by</h2>
 <pre><code>{{ command }}</code></pre>
 </section>
+</div>
 <script>
 const cut = document.getElementById("cut");
 const compare = document.getElementById("compare");
@@ -125,6 +145,8 @@ def product_report(
     missing_tiles: Sequence[int] = (),
 ) -> str:
     """One HTML page that needs nothing else; pictures above 1024 pixels a side are shown smaller.
+
+    The map of bits is left out where there is one tile.
 
     Args:
         original, decoded: 1 or 3 bands of one size.
@@ -165,11 +187,11 @@ def product_report(
         error=data_uri(error),
         error_bar=data_uri(legend("error", 256, 1)),
         error_end=_error_end(error_end),
-        gain=f"{255 / error_end:.3g}",
+        psnr=_psnr(original, decoded),
         bits=data_uri(bits),
         bits_bar=data_uri(legend("bits", 256, 1)),
         bits_end=f"{bits_end:g}",
-        tiles=f"{tile_bits.shape[0]} x {tile_bits.shape[1]} tiles" if tile_bits.size > 1 else "One tile",
+        tiles=f"{tile_bits.shape[0]} x {tile_bits.shape[1]} tiles" if tile_bits.size > 1 else "",
         spread=_spread(tile_bits, missing_tiles),
         table=_rows(table),
         command=command,
@@ -183,9 +205,11 @@ def product_picture(
     tile_bits: Float[np.ndarray, "rows cols"],
     tile: int,
     missing_tiles: Sequence[int] = (),
-    panel: int = 320,
+    panel: int = 256,
 ) -> Image.Image:
-    """The four pictures of the report in one row, on white, each `panel` pixels wide, with legends.
+    """Scene, decoded image, error and bits of each tile in one row, on white, with legends.
+
+    Each is `panel` pixels wide; the error, absolute, is averaged over squares of at least 2 x 2 of these.
 
     Arguments and errors are those of `product_report`; `panel` is at least 64.
 
@@ -199,7 +223,8 @@ def product_picture(
     height, width = original.shape[1:]
     scale = min(panel / width, PANEL_TALLEST * panel / height)  # a very tall scene gets a narrower picture
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    error, error_end = error_map(original, decoded, max(size))
+    error, error_end = error_map(original, decoded, max(1, max(size) // 2))  # noise of single pixels hides it
+    averaged = max(height, width) / max(error.size)
     bits, bits_end = bits_map(
         tile_bits, tile=tile, height=height, width=width, missing=missing_tiles, side_most=SIDE_MOST
     )
@@ -217,9 +242,9 @@ def product_picture(
         left, below = GAP + number * (panel + GAP), GAP + size[1]
         sheet.paste(picture.resize(size, filter_), (left, GAP))
         caption = {
-            "scene": "scene",
-            "decoded": "decoded",
-            "error": "absolute error",
+            "scene": f"scene, {width} x {height} pixels",
+            "decoded": f"decoded, {_psnr(original, decoded)}",
+            "error": f"error, mean of {averaged:.3g} x {averaged:.3g} pixels" if averaged > 1 else "error",
             "bits": "bits of each tile",
         }
         draw.text((left, below + CAPTION / 2), caption[name], fill="#1d2329", font=font, anchor="lm")
@@ -261,7 +286,15 @@ def _checked(
 
 
 def _rows(table: Rows) -> list[tuple[str, object]]:
-    return list(table.items()) if isinstance(table, Mapping) else list(table)
+    """Names and values; whole numbers with a comma at each thousand."""
+    rows = table.items() if isinstance(table, Mapping) else table
+    return [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in rows]
+
+
+def _psnr(original: UInt8[np.ndarray, "c h w"], decoded: UInt8[np.ndarray, "c h w"]) -> str:
+    """PSNR of the bands shown, in words."""
+    mse = float(np.square(original.astype(np.float32) - decoded).mean(dtype=np.float64))
+    return f"PSNR {10 * math.log10(255**2 / mse):.2f} dB" if mse else "no error"
 
 
 def _error_end(limit: int) -> str:
