@@ -13,7 +13,6 @@ VedetteError
 └── ToolError                        an outside program failed
 """
 
-import copyreg
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -32,7 +31,11 @@ class VedetteError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuilt from what it says, not from what it was made of: every class survives pickle."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(kind: type[VedetteError], arguments: tuple[Any, ...]) -> VedetteError:
+    return kind.__new__(kind, *arguments)
 
 
 class InputError(VedetteError, ValueError):

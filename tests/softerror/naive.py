@@ -114,7 +114,11 @@ def trace(design, stimulus, fault):
             value[operation.out] = (table.content >> address & 1) ^ hit
         bits.append(value)
         for i, flip_flop in enumerate(design.flip_flops):
-            if value[flip_flop.enable]:
+            held = flip_flop.kind is not Reset.NONE and value[flip_flop.reset]
+            if held:
+                flip = active and fault.kind is FaultKind.RESET and fault.flip_flop == i
+                state[i] = flip_flop.reset_value ^ flip
+            elif value[flip_flop.enable]:
                 state[i] = value[flip_flop.d]
             if (
                 fault is not None

@@ -60,12 +60,7 @@ def run(
         InputError: a stimulus of another width, or a fault that the design cannot have.
         ToolError, MissingExtraError: "generated" without a C compiler.
     """
-    if backend not in BACKENDS:
-        raise UnknownNameError("back end", backend, BACKENDS)
-    _check_faults(design, faults)
-    stimulus = check_stimulus(design, stimulus)
-    program = compile_design(design)
-    golden = _golden(program, stimulus, backend)
+    stimulus, program, golden = _begin(design, stimulus, faults, backend)
     question = ask(design, golden, stimulus, compare=compare, enable=enable, alarms=alarms)
     activated = Activation(design, golden)
     first = np.array([activated.of(fault) for fault in faults], np.int32).reshape(-1)
@@ -108,12 +103,7 @@ def streams(
     backend: str = "auto",
 ) -> UInt8[np.ndarray, "faults cycles outputs"]:
     """Outputs of every faulty machine in every cycle; of a list that fits memory."""
-    if backend not in BACKENDS:
-        raise UnknownNameError("back end", backend, BACKENDS)
-    _check_faults(design, faults)
-    stimulus = check_stimulus(design, stimulus)
-    program = compile_design(design)
-    golden = _golden(program, stimulus, backend)
+    stimulus, program, golden = _begin(design, stimulus, faults, backend)
     question = ask(design, golden, stimulus, compare=None, enable=-1, alarms=())
     words = WORDS_LEAST
     runner = _runner(program, golden, question, backend, np.zeros(1, np.int32), words)
@@ -140,8 +130,7 @@ def stream(
     """Outputs of the design with one fault, or of the fault-free one."""
     if fault is not None:
         return streams(design, stimulus, [fault], backend=backend)[0]
-    program = compile_design(design)
-    return _golden(program, check_stimulus(design, stimulus), backend).bits(design.output_bits)
+    return _begin(design, stimulus, (), backend)[2].bits(design.output_bits)
 
 
 def crcs(
@@ -198,6 +187,18 @@ def choose_words(faults: int, rows: int) -> int:
     while words < WORDS_MOST and 64 * words < faults and rows * words * 16 <= CACHE_BYTES:
         words *= 2
     return words
+
+
+def _begin(
+    design: Design, stimulus: np.ndarray, faults: Sequence[Fault], backend: str
+) -> tuple[np.ndarray, Program, Golden]:
+    """What every run starts from: its arguments checked, the design compiled, the fault-free run."""
+    if backend not in BACKENDS:
+        raise UnknownNameError("back end", backend, BACKENDS)
+    _check_faults(design, faults)
+    stimulus = check_stimulus(design, stimulus)
+    program = compile_design(design)
+    return stimulus, program, _golden(program, stimulus, backend)
 
 
 def _golden(program: Program, stimulus: np.ndarray, backend: str) -> Golden:

@@ -7,7 +7,7 @@ score removed per table added, and estimates what remains. The estimate is check
 again on the hardened design.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -211,7 +211,13 @@ def _cones(design: Design, out: Choice) -> Iterator[Choice]:
             yield choice
 
 
-def _raw_cones(design, out, whole, alone) -> Iterator[Choice]:  # type: ignore[no-untyped-def]
+def _raw_cones(
+    design: Design,
+    out: Choice,
+    whole: Callable[[Sequence[int]], frozenset[int]],
+    alone: Callable[[int], frozenset[int]],
+) -> Iterator[Choice]:
+    """Candidates, some of them twice."""
     for operation in design.operations:
         yield Choice(alone(operation.out))
     for bit in design.output_bits:

@@ -145,10 +145,10 @@ class _Emitter:
     def _leaf(self, table: int, chosen: tuple[int, ...]) -> None:
         """One step for up to three inputs; the most significant is operand a."""
         count = len(chosen)
-        operands = [*reversed(chosen)] + [chosen[0] if chosen else 0] * (3 - count)
+        a, b, c = [*reversed(chosen)] + [chosen[0] if chosen else 0] * (3 - count)
         shift = 3 - count
         truth = sum((table >> (index >> shift) & 1) << index for index in range(8))
-        self.steps.append((truth, *operands))  # type: ignore[arg-type]
+        self.steps.append((truth, a, b, c))
 
     def _split(self, table: int, chosen: tuple[int, ...]) -> None:
         count = len(chosen)

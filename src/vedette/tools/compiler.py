@@ -6,15 +6,14 @@
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from vedette.errors import MissingExtraError, ToolError
+from vedette.errors import MissingExtraError
+from vedette.tools import process
 
 TIMEOUT_S = 600.0
-LAST_LINES = 3
 
 
 def executable() -> list[str]:
@@ -60,16 +59,4 @@ def shared_library(source: Path, target: Path, options: Sequence[str] = ()) -> N
 
 
 def _run(command: Sequence[str]) -> str:
-    shown = shlex.join(command)
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"the C compiler ran longer than {TIMEOUT_S:g} s", hint=f"it was: {shown}") from error
-    except OSError as error:
-        raise ToolError(f"{command[0]} does not start: {error.strerror}", hint="see CC") from error
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-LAST_LINES:]
-        raise ToolError(
-            f"the C compiler ended with code {done.returncode}: {' | '.join(said)}", hint=f"it was: {shown}"
-        )
-    return done.stdout.decode(errors="replace")
+    return process.run(command, name="the C compiler", timeout_s=TIMEOUT_S, no_start="see CC").text

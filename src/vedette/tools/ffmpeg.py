@@ -5,8 +5,6 @@ The program comes with the PyPI package imageio-ffmpeg (extra `anchors`), whose 
 """
 
 import re
-import shlex
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
@@ -16,9 +14,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from vedette.errors import InputError, MissingExtraError, ToolError
+from vedette.tools import process
 
 TIMEOUT_S = 600.0
-LAST_LINES = 3
 # ITU-R BT.709, full range, exact rounding: what loses least on the way to YCbCr and back.
 _SCALE = "flags=accurate_rnd+full_chroma_int+full_chroma_inp+bicubic"
 PRESETS = ("faster", "fast", "medium", "slow", "slower")
@@ -54,22 +52,15 @@ def run(arguments: Sequence[str], data: bytes = b"", *, timeout_s: float = TIMEO
         if not data
         else [executable(), "-hide_banner", *arguments]
     )
-    shown = shlex.join(["ffmpeg", *command[1:]])
-    try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(
-            f"ffmpeg ran longer than {timeout_s:g} s: {shown}", hint="try a smaller image"
-        ) from error
-    except OSError as error:
-        raise ToolError(
-            f"{command[0]} does not start: {error.strerror}", hint="see IMAGEIO_FFMPEG_EXE"
-        ) from error
-    said = done.stderr.decode(errors="replace")
-    if done.returncode != 0:
-        last = " | ".join(line.strip() for line in said.strip().splitlines()[-LAST_LINES:])
-        raise ToolError(f"ffmpeg ended with code {done.returncode}: {last}", hint=f"the command was: {shown}")
-    return done.stdout, said
+    said = process.run(
+        command,
+        name="ffmpeg",
+        data=data,
+        timeout_s=timeout_s,
+        too_long="try a smaller image",
+        no_start="see IMAGEIO_FFMPEG_EXE",
+    )
+    return said.data, said.log
 
 
 @cache

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 from vedette.errors import ToolError
+from vedette.tools import process
 
 TIMEOUT_S = 3600.0
-LAST_LINES = 5
 
 
 def executable(name: str = "iverilog") -> str:
@@ -55,16 +55,4 @@ def run(program: Path) -> str:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    name = Path(command[0]).name
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{name} ran longer than {TIMEOUT_S:g} s", hint="fewer faults or cycles") from error
-    except OSError as error:
-        raise ToolError(f"{command[0]} does not start: {error.strerror}", hint="install it again") from error
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        last = " | ".join(line.strip() for line in said[-LAST_LINES:])
-        hint = f"the command was: {' '.join(command)}"
-        raise ToolError(f"{name} ended with code {done.returncode}: {last}", hint=hint)
-    return done.stdout.decode(errors="replace")
+    return process.run(command, timeout_s=TIMEOUT_S, folder=folder, too_long="fewer faults or cycles").text

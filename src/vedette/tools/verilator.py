@@ -8,16 +8,15 @@ library can be kept from one model to the next.
 import importlib.util
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from vedette.errors import MissingExtraError, ToolError
+from vedette.tools import process
 
 TIMEOUT_S = 1800.0
-LAST_LINES = 5
 # Best measured for one model of many cycles: everything in one unit, two-state, no checks.
 FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--no-timing", "-Wno-fatal")
 FLAGS_WARNINGS = ("-Wno-lint", "-Wno-style", "-Wno-MULTITOP")
@@ -130,23 +129,7 @@ def _getenv(program: str) -> str:
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None, folder: Path | None = None) -> str:
-    name = Path(command[0]).name
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{name} ran longer than {TIMEOUT_S:g} s", hint="try a smaller design") from error
-    except OSError as error:
-        raise ToolError(f"{command[0]} does not start: {error.strerror}", hint="install it again") from error
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        last = " | ".join(line.strip() for line in said[-LAST_LINES:])
-        hint = f"the command was: {' '.join(command)}"
-        raise ToolError(f"{name} ended with code {done.returncode}: {last}", hint=hint)
-    return done.stdout.decode(errors="replace")
+    hint = "try a smaller design"
+    return process.run(
+        command, timeout_s=TIMEOUT_S, environment=environment, folder=folder, too_long=hint
+    ).text

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vedette.codec.models.sliced import HalfTanh
+from vedette.codec.models.sliced import CORRECTION_FRAC, HalfTanh
 from vedette.errors import InputError
 from vedette.nn.exact import SINGLE, Carrier, certify, conv2d_exact, gdn_exact
 from vedette.nn.layers import GDN, ResidualBlock, ResidualUp
@@ -97,7 +97,7 @@ class Freezer:
                 case nn.GELU():
                     x = self._table(module, x, x.single_frac)
                 case HalfTanh():
-                    x = self._table(module, x, 6 if final is None else final)
+                    x = self._table(module, x, CORRECTION_FRAC if final is None else final)
                 case ResidualBlock():
                     x = self._residual_block(module, x)
                 case ResidualUp():
@@ -309,8 +309,7 @@ class IntegerRunner:
         if isinstance(block.skip, nn.Conv2d):
             skip: Network = load_conv(self._tensors, self._names[block.skip])
         else:
-            factor = 2.0 ** -int(self._tensors[f"{name}.rescale"])
-            skip = lambda x: torch.floor(x * factor + 0.5)  # noqa: E731  # exact: powers of two
+            skip = _rescaled(int(self._tensors[f"{name}.rescale"]))
         return lambda x: (inner(x) + skip(x)).clamp_(-HIDDEN_MAX, HIDDEN_MAX)
 
     def _residual_up(self, block: ResidualUp, name: str) -> Network:
@@ -324,6 +323,12 @@ class IntegerRunner:
             return (scaled + skip(x)).clamp_(-HIDDEN_MAX, HIDDEN_MAX)
 
         return run
+
+
+def _rescaled(shift: int) -> Network:
+    """x / 2^shift, ties upward: exact in floats, a power of two."""
+    factor = 2.0**-shift
+    return lambda x: torch.floor(x * factor + 0.5)
 
 
 def leak(x: Tensor) -> Tensor:

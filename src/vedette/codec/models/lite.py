@@ -56,7 +56,7 @@ class SliceNet(nn.Module):
         self.lrp = nn.Sequential(nn.Conv2d(width + outputs, 64, 1), nn.ReLU(), last, nn.Hardtanh(-0.5, 0.5))
         _zero(last)
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # the convolution has a bias
+        nn.init.zeros_(cast(Tensor, self.head.bias))
 
 
 class CharmLite(SlicedCodec):
@@ -161,7 +161,7 @@ class CharmLite(SlicedCodec):
 
 def _zero(conv: nn.Conv2d) -> nn.Conv2d:
     nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # the convolution has a bias
+    nn.init.zeros_(cast(Tensor, conv.bias))
     return conv
 
 
