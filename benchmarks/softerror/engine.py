@@ -5,9 +5,9 @@
 FOLDER holds Yosys JSON netlists, one a file. All configuration bits of each design are run for 1,000
 cycles of random inputs, a port called reset high in the first two. One thread; times are of the process
 (CPU), the median of the rounds in which the back ends take turns, and include everything between a
-lowered design with its list of faults and the rows: compiling the stream, the fault-free run, batches.
-Generated C is built beforehand and its building time is printed apart. "kernel" is one batch without
-any of that: as many faults as it takes, lanes without a fault not counted.
+compiled design with its list of faults and the rows: the fault-free run, what it activates, batches.
+Compiling the design, and building C, are printed apart, as Verilator's building is in oracle.py. "kernel" is
+one batch without any of that: as many faults as it takes, lanes without a fault not counted.
 """
 
 import argparse
@@ -23,17 +23,16 @@ from typing import Any
 import numpy as np
 
 from vedette.hardware.netlist import read
-from vedette.softerror import engine, generated, native
-from vedette.softerror.batch import make_batch
+from vedette.softerror import engine, generated, native, prepared
+from vedette.softerror.activation import Users
+from vedette.softerror.batch import make_batches
 from vedette.softerror.design import Design
-from vedette.softerror.golden import users_of_bits
+from vedette.softerror.faults import FaultColumns
 from vedette.softerror.lower import lower
 from vedette.softerror.population import Window, population
-from vedette.softerror.program import compile_design
 from vedette.tools import compiler
 
 CYCLES = 1000
-GOALS = {"b12 native kernel": 80e6}  # the measured figure of the former prototype, with numba
 
 
 def stimulus_for(design: Design) -> np.ndarray:
@@ -53,14 +52,16 @@ def cpu_s(call: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def kernel_s(design: Design, values: np.ndarray, faults: list[Any], words: int, folder: Path | None) -> float:
+def kernel_s(
+    design: Design, values: np.ndarray, faults: FaultColumns, words: int, folder: Path | None
+) -> float:
     """CPU seconds of one batch that fills every lane it can, unpruned."""
-    program = compile_design(design)
+    program = prepared.prepare(design)
     golden = native.run_golden(program, values)
     question = engine.ask(design, golden, values, compare=None, enable=-1, alarms=())
-    some = range(min(64 * words, len(faults)))
-    batch = make_batch(
-        faults, some, users_of_bits(design), program.flip_flops, words=words, start=0, cycles=CYCLES
+    some = np.arange(min(64 * words, len(faults)))
+    (batch,) = make_batches(
+        faults, some, Users.of(design), program.flip_flops, words=words, starts=[0], cycles=CYCLES
     )
     parts = generated.functions(program, words, folder=folder) if folder else (0, 0)
     stop = np.zeros(1, np.int32)
@@ -75,18 +76,21 @@ def measure(path: Path, backends: list[str], rounds: int, folder: Path) -> dict[
     design = lower(read(path))
     values = stimulus_for(design)
     every = population("init", design, Window(cycles=CYCLES))
-    faults = [every.fault(i, i) for i in range(every.size)]
+    faults = every.columns(np.arange(every.size))
     row: dict[str, Any] = {"design": path.stem, "faults": len(faults)}
-    row["operations"] = compile_design(design).word_operations
+    row["compile_s"] = cpu_s(lambda: prepared.prepare(design))
+    program = prepared.prepare(design)
+    row["operations"] = program.word_operations
     if "generated" in backends:
         start = time.perf_counter()
-        generated.functions(compile_design(design), engine.GENERATED_WORDS)
+        generated.functions(program, engine.generated_words(program.rows))
         row["build_wall_s"] = time.perf_counter() - start
     times: dict[str, list[float]] = {}
     rows = []
     for _ in range(rounds):
         for backend in backends:
             for prune in (False, True):
+                prepared.golden_run.cache_clear()
                 start = time.process_time()
                 found = engine.run(design, values, faults, backend=backend, prune=prune)
                 name = f"{backend} {'pruned' if prune else 'unpruned'}"
@@ -97,11 +101,11 @@ def measure(path: Path, backends: list[str], rounds: int, folder: Path) -> dict[
     work = len(faults) * CYCLES
     row |= {name: work / statistics.median(found) for name, found in times.items()}
     if "native" in backends:
-        words = engine.choose_words(len(faults), compile_design(design).rows)
+        words = engine.choose_words(len(faults), program.rows + program.memory_bits)
         lanes = min(64 * words, len(faults))
         row["native kernel"] = lanes * CYCLES / kernel_s(design, values, faults, words, None)
     if "generated" in backends:
-        words = engine.GENERATED_WORDS
+        words = engine.generated_words(program.rows)
         lanes = min(64 * words, len(faults))
         row["generated kernel"] = lanes * CYCLES / kernel_s(design, values, faults, words, folder)
     return row
@@ -133,7 +137,7 @@ def main() -> None:
         print(f"{row['design']}: {row['faults']} faults, {row['operations']} operations a cycle")
         for key, value in row.items():
             if key not in ("design", "faults", "operations"):
-                text = f"{value:9.1f} s" if key.endswith("_s") else f"{value / 1e6:9.0f} M"
+                text = f"{value:9.3f} s" if key.endswith("_s") else f"{value / 1e6:9.0f} M"
                 print(f"  {key:22}{text}")
 
 

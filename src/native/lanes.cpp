@@ -16,7 +16,7 @@
 
 namespace {
 
-enum Code { NODE = 256, READ, RESET, COMPARE, MEMORY };
+enum Code { NODE = 256, READ, RESET, COMPARE, WRITE };
 enum NodeKind { TABLE, NOT, XOR, MUX, NODE_READ };
 enum MarkKind { CONTENT, PIN, RESET_VALUE };
 constexpr int COUNTER_BITS = 31, ADDRESS_BITS_MOST = 24;
@@ -70,7 +70,7 @@ struct Machine {
         if (code == NODE) inject(index);
         else if (code == READ) read_all(index);
         else if (code == RESET) kernel->reset(*this, program->groups + 3 * int64_t{index});
-        else if (code == MEMORY) memory_edge(program->memories + 6 * int64_t{index});
+        else if (code == WRITE) write(program->writes + 5 * int64_t{index});
     }
 
     uint64_t *row(int32_t net) const { return nets + net * words; }
@@ -109,7 +109,7 @@ struct Machine {
         case NOT: return ~seen[0];
         case XOR: return seen[0] ^ seen[1];
         case MUX: return (seen[1] & ~seen[0]) | (seen[2] & seen[0]);
-        case NODE_READ: return read_word(program->memories + 6 * int64_t{shape[4]}, seen, shape[3], word);
+        case NODE_READ: return read_word(program->memories + 2 * int64_t{shape[4]}, seen, shape[3], word);
         }
         uint64_t level[64];
         const int64_t node = (shape - program->nodes) / 5;
@@ -147,7 +147,7 @@ struct Machine {
 
     void read_all(int32_t node) {
         const int32_t *shape = program->nodes + 5 * int64_t{node}, *inputs = program->node_inputs + shape[2];
-        const int32_t *from = program->memories + 6 * int64_t{shape[4]};
+        const int32_t *from = program->memories + 2 * int64_t{shape[4]};
         uint64_t seen[ADDRESS_BITS_MOST];
         for (int64_t w = 0; w < words; ++w) {
             for (int32_t p = 0; p < shape[3]; ++p) seen[p] = row(inputs[p])[w];
@@ -155,20 +155,21 @@ struct Machine {
         }
     }
 
-    void memory_edge(const int32_t *shape) {
-        uint64_t *rows = memory + shape[1] * words, *data = row(shape[2]), *enable = row(shape[3]);
-        if (shape[5] == 0) return kernel->shift(rows, shape[0], data, enable, words);
-        const int64_t last = shape[0] - 1;
+    void write(const int32_t *port) {
+        const int32_t *into = program->memories + 2 * int64_t{port[0]}, count = port[4];
+        uint64_t *rows = memory + into[1] * words, *data = row(port[1]), *enable = row(port[2]);
+        if (count == 0) return kernel->shift(rows, into[0], data, enable, words);
+        const int64_t last = into[0] - 1;
         uint64_t seen[ADDRESS_BITS_MOST];
         for (int64_t w = 0; w < words; ++w) {
-            uint64_t write = enable[w];
-            for (int32_t p = 0; write && p < shape[5]; ++p) seen[p] = row(program->memory_addresses[shape[4] + p])[w];
-            while (write) { // all lanes that write to one address at once
-                const int32_t lane = __builtin_ctzll(write);
-                const uint64_t same = write & ~elsewhere(seen, shape[5], lane);
-                uint64_t &target = rows[(lane_address(seen, shape[5], lane) & last) * words + w];
+            uint64_t left = enable[w];
+            for (int32_t p = 0; left && p < count; ++p) seen[p] = row(program->write_addresses[port[3] + p])[w];
+            while (left) { // all lanes that write to one address at once
+                const int32_t lane = __builtin_ctzll(left);
+                const uint64_t same = left & ~elsewhere(seen, count, lane);
+                uint64_t &target = rows[(lane_address(seen, count, lane) & last) * words + w];
                 target ^= (target ^ data[w]) & same;
-                write &= ~same;
+                left &= ~same;
             }
         }
     }
@@ -311,7 +312,7 @@ void fill(uint64_t *row, int64_t words, bool value) { std::fill(row, row + words
 int32_t simulate(const LanesProgram *program, const LanesRun *run) {
     const int64_t words = run->words;
     int64_t memory_bits = 0;
-    for (int64_t i = 0; i < program->memory_count; ++i) memory_bits += program->memories[6 * i];
+    for (int64_t i = 0; i < program->memory_count; ++i) memory_bits += program->memories[2 * i];
     const Words nets = zeros(program->rows * words), memory = zeros(memory_bits * words);
     const Kernel &kernel = kernel_for(run->target);
     Machine machine{program, run, &kernel, nets.get(), memory.get(), words, {}, {}, {}};
@@ -365,7 +366,7 @@ class Single {
         : program(program), run(run), values(program->rows, 0), packed(program->bits, 0),
           packed_state(program->flip_flop_count, 0) {
         int64_t bits = 0;
-        for (int64_t i = 0; i < program->memory_count; ++i) bits += program->memories[6 * i];
+        for (int64_t i = 0; i < program->memory_count; ++i) bits += program->memories[2 * i];
         memory.assign(run->contents, run->contents + bits);
         values[1] = 1;
         for (int64_t i = 0; i < program->flip_flop_count; ++i) values[program->flip_flops[i]] = run->state[i];
@@ -404,7 +405,7 @@ class Single {
                         entry[0] >> (values[entry[2]] << 2 | values[entry[3]] << 1 | values[entry[4]]) & 1;
             } else if (entry[0] == NODE) node(entry[2], cycle);
             else if (entry[0] == RESET) reset(program->groups + 3 * int64_t{entry[2]});
-            else if (entry[0] == MEMORY) memory_edge(program->memories + 6 * int64_t{entry[2]});
+            else if (entry[0] == WRITE) write(program->writes + 5 * int64_t{entry[2]});
             else if (entry[0] == COMPARE) {
                 settling = false;
                 for (size_t b = 0; b < packed.size(); ++b) packed[b] |= static_cast<uint64_t>(values[b]) << shift;
@@ -433,7 +434,7 @@ class Single {
         case XOR: content = 6; break;
         case MUX: content = 0xE4; break;
         default: {
-            const int32_t *from = program->memories + 6 * int64_t{shape[4]};
+            const int32_t *from = program->memories + 2 * int64_t{shape[4]};
             values[shape[1]] = memory[from[1] + (seen & (from[0] - 1))];
             return;
         }
@@ -447,14 +448,15 @@ class Single {
             values[program->members[3 * int64_t{i} + 1]] = static_cast<uint8_t>(program->members[3 * int64_t{i} + 2]);
     }
 
-    void memory_edge(const int32_t *shape) {
-        if (!values[shape[3]]) return;
-        uint8_t *bits = memory.data() + shape[1];
-        if (shape[5] == 0) {
-            std::memmove(bits + 1, bits, static_cast<size_t>(shape[0] - 1));
-            bits[0] = values[shape[2]];
+    void write(const int32_t *port) {
+        if (!values[port[2]]) return;
+        const int32_t *into = program->memories + 2 * int64_t{port[0]};
+        uint8_t *bits = memory.data() + into[1];
+        if (port[4] == 0) {
+            std::memmove(bits + 1, bits, static_cast<size_t>(into[0] - 1));
+            bits[0] = values[port[1]];
         } else
-            bits[address(program->memory_addresses + shape[4], shape[5]) & (shape[0] - 1)] = values[shape[2]];
+            bits[address(program->write_addresses + port[3], port[4]) & (into[0] - 1)] = values[port[1]];
     }
 
     const LanesProgram *program;
@@ -483,18 +485,21 @@ int32_t vedette_lanes_valid(const LanesProgram *p) {
     if (p->rows < 2 || p->bits < 2 || p->bits > p->rows) return 0;
     for (int64_t i = 0; i < p->entries; ++i) {
         const int32_t *e = p->stream + 5 * i;
-        if (e[0] < 0 || e[0] > MEMORY) return 0;
+        if (e[0] < 0 || e[0] > WRITE) return 0;
         if (e[0] < NODE && !inside(e + 1, 4, p->rows)) return 0;
-        const int64_t limit = e[0] == RESET ? p->group_count : e[0] == MEMORY ? p->memory_count : p->node_count;
+        const int64_t limit = e[0] == RESET ? p->group_count : e[0] == WRITE ? p->write_count : p->node_count;
         if (e[0] >= NODE && e[0] != COMPARE && (e[2] < 0 || e[2] >= limit)) return 0;
         if (e[0] == READ && p->nodes[5 * int64_t{e[2]}] != NODE_READ) return 0;
     }
     for (int64_t i = 0; i < p->memory_count; ++i) {
-        const int32_t *m = p->memories + 6 * i;
+        const int32_t *m = p->memories + 2 * i;
         if (m[0] < 1 || m[0] & (m[0] - 1) || m[1] < 0 || m[0] > 1 << ADDRESS_BITS_MOST) return 0;
-        if (i && m[1] != m[-5] + m[-6]) return 0;
-        if ((!i && m[1]) || !inside(m + 2, 2, p->rows) || m[5] > ADDRESS_BITS_MOST) return 0;
-        if (!slice(m[4], m[5], p->address_count)) return 0;
+        if (m[1] != (i ? m[-1] + m[-2] : 0)) return 0;
+    }
+    for (int64_t i = 0; i < p->write_count; ++i) {
+        const int32_t *w = p->writes + 5 * i;
+        if (w[0] < 0 || w[0] >= p->memory_count || !inside(w + 1, 2, p->rows)) return 0;
+        if (w[4] > ADDRESS_BITS_MOST || !slice(w[3], w[4], p->address_count)) return 0;
     }
     for (int64_t i = 0; i < p->node_count; ++i) {
         const int32_t *n = p->nodes + 5 * i, needed[] = {0, 1, 2, 3};
@@ -508,7 +513,7 @@ int32_t vedette_lanes_valid(const LanesProgram *p) {
     }
     for (int64_t i = 0; i < p->member_count; ++i)
         if (!inside(p->members + 3 * i, 1, p->flip_flop_count) || !inside(p->members + 3 * i + 1, 1, p->rows)) return 0;
-    return inside(p->node_inputs, p->edge_count, p->rows) && inside(p->memory_addresses, p->address_count, p->rows) &&
+    return inside(p->node_inputs, p->edge_count, p->rows) && inside(p->write_addresses, p->address_count, p->rows) &&
            inside(p->flip_flops, p->flip_flop_count, p->rows) && inside(p->inputs, p->input_count, p->rows) &&
            inside(p->outputs, p->output_count, p->rows);
 }

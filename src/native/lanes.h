@@ -11,10 +11,11 @@ struct LanesProgram {
     const int32_t *node_inputs;
     const int32_t *groups;      // rows of 3
     const int32_t *members;     // rows of 3
-    const int32_t *memories;    // rows of 6
-    const int32_t *memory_addresses;
+    const int32_t *memories;    // rows of 2
+    const int32_t *writes;      // rows of 5
+    const int32_t *write_addresses;
     const int32_t *flip_flops, *inputs, *outputs; // nets
-    int64_t entries, node_count, edge_count, group_count, member_count, memory_count, address_count;
+    int64_t entries, node_count, edge_count, group_count, member_count, memory_count, write_count, address_count;
     int64_t flip_flop_count, input_count, output_count;
     int64_t rows, bits;
 };

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "lanes.h"
+#include "product8.h"
 #include "rans.h"
 
 namespace {
@@ -144,8 +145,9 @@ bool take_program(Buffers &from, LanesProgram *p) {
     p->node_inputs = from.take<int32_t>(&p->edge_count);
     p->groups = from.rows<int32_t>(&p->group_count, 3);
     p->members = from.rows<int32_t>(&p->member_count, 3);
-    p->memories = from.rows<int32_t>(&p->memory_count, 6);
-    p->memory_addresses = from.take<int32_t>(&p->address_count);
+    p->memories = from.rows<int32_t>(&p->memory_count, 2);
+    p->writes = from.rows<int32_t>(&p->write_count, 5);
+    p->write_addresses = from.take<int32_t>(&p->address_count);
     p->flip_flops = from.take<int32_t>(&p->flip_flop_count);
     p->inputs = from.take<int32_t>(&p->input_count);
     p->outputs = from.take<int32_t>(&p->output_count);
@@ -160,7 +162,7 @@ bool take_program(Buffers &from, LanesProgram *p) {
 
 int64_t memory_bits(const LanesProgram &p) {
     int64_t total = 0;
-    for (int64_t i = 0; i < p.memory_count; ++i) total += p.memories[6 * i];
+    for (int64_t i = 0; i < p.memory_count; ++i) total += p.memories[2 * i];
     return total;
 }
 
@@ -171,11 +173,11 @@ bool lanes_status(int32_t status) {
 
 // lanes_golden(program..., sizes, stimulus, initial, contents, trace, state, memory, visits)
 PyObject *lanes_golden(PyObject *, PyObject *args) {
-    if (PyTuple_Size(args) != 19) return PyErr_Format(PyExc_TypeError, "19 arguments are needed");
+    if (PyTuple_Size(args) != 20) return PyErr_Format(PyExc_TypeError, "20 arguments are needed");
     Buffers from(args);
     LanesProgram program;
     if (!take_program(from, &program)) return nullptr;
-    const int64_t *sizes = from.held[11].data<int64_t>();
+    const int64_t *sizes = from.held[from.used - 1].data<int64_t>();
     LanesGolden run{};
     run.cycles = sizes[2], run.every = sizes[3];
     int64_t n[7] = {};
@@ -204,10 +206,11 @@ PyObject *lanes_golden(PyObject *, PyObject *args) {
 // lanes_run(program..., sizes, stimulus, state, contents, marks, toggles, flips, compare, alarms, right,
 //           quiet, counted, counts, outputs, stop, target, settle, edge) -> 0, or 1: stopped
 PyObject *lanes_run(PyObject *, PyObject *args) {
-    if (PyTuple_Size(args) != 29) return PyErr_Format(PyExc_TypeError, "29 arguments are needed");
+    if (PyTuple_Size(args) != 30) return PyErr_Format(PyExc_TypeError, "30 arguments are needed");
     Buffers from(args);
     LanesProgram program;
     if (!take_program(from, &program)) return nullptr;
+    const Buffer &given = from.held[from.used - 1]; // the sizes
     LanesRun run{};
     int64_t n[12] = {};
     run.stimulus = from.take<uint8_t>(&n[0]);
@@ -225,13 +228,13 @@ PyObject *lanes_run(PyObject *, PyObject *args) {
     run.outputs = from.take<uint64_t>(&n[7], true);
     run.stop = from.take<int32_t>(&n[8]);
     if (!from.good) return nullptr;
-    from.need(from.held[11].count() == 5, "five sizes are needed");
+    from.need(given.count() == 5, "five sizes are needed");
     if (!from.good) return nullptr;
-    const int64_t *sizes = from.held[11].data<int64_t>();
+    const int64_t *sizes = given.data<int64_t>();
     run.cycles = sizes[2], run.start = sizes[3], run.words = sizes[4];
-    run.target = static_cast<int32_t>(PyLong_AsLong(PyTuple_GetItem(args, 26)));
-    run.settle = reinterpret_cast<LanesPart>(PyLong_AsVoidPtr(PyTuple_GetItem(args, 27)));
-    run.edge = reinterpret_cast<LanesPart>(PyLong_AsVoidPtr(PyTuple_GetItem(args, 28)));
+    run.target = static_cast<int32_t>(PyLong_AsLong(PyTuple_GetItem(args, from.used)));
+    run.settle = reinterpret_cast<LanesPart>(PyLong_AsVoidPtr(PyTuple_GetItem(args, from.used + 1)));
+    run.edge = reinterpret_cast<LanesPart>(PyLong_AsVoidPtr(PyTuple_GetItem(args, from.used + 2)));
     if (PyErr_Occurred()) return nullptr;
     const int64_t kept = run.cycles * program.output_count * run.words;
     if (n[7] == 0) run.outputs = nullptr;
@@ -257,9 +260,50 @@ PyObject *lanes_targets(PyObject *, PyObject *) {
                         : Py_BuildValue("(s)", "plain");
 }
 
+// product8(a, b, [m, n, k, threads, target], sums, values, rows, columns, bias): what is empty is left out
+PyObject *product8(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 8) return PyErr_Format(PyExc_TypeError, "8 arguments are needed");
+    Buffers from(args);
+    int64_t n[8] = {};
+    const int8_t *a = from.take<int8_t>(&n[0]), *b = from.take<int8_t>(&n[1]);
+    const int64_t *sizes = from.take<int64_t>(&n[2]);
+    Product8Out out{};
+    out.sums = from.take<int32_t>(&n[3], true);
+    out.values = from.take<float>(&n[4], true);
+    out.rows = from.take<float>(&n[5]);
+    out.columns = from.take<float>(&n[6]);
+    out.bias = from.take<float>(&n[7]);
+    if (!from.good) return nullptr;
+    from.need(n[2] == 5, "five sizes are needed");
+    if (!from.good) return nullptr;
+    const int64_t m = sizes[0], columns = sizes[1], k = sizes[2];
+    from.need(m >= 0 && columns >= 0 && k >= 0 && k < int64_t{1} << 17 && m < int64_t{1} << 31 &&
+                  columns < int64_t{1} << 31 && sizes[3] >= 1 && sizes[3] <= 1024,
+              "a size is out of range");
+    from.need(n[0] == m * k && n[1] == columns * k && (n[3] == 0 || n[3] == m * columns) &&
+                  (n[4] == 0 || (n[4] == m * columns && n[5] == m && n[6] == columns)) &&
+                  (n[7] == 0 || n[7] == columns),
+              "arrays of the product disagree in length");
+    if (!from.good) return nullptr;
+    if (!n[3]) out.sums = nullptr;
+    if (!n[4]) out.values = nullptr;
+    if (!n[7]) out.bias = nullptr;
+    int32_t status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = vedette_product8(a, b, m, columns, k, &out, static_cast<int32_t>(sizes[3]),
+                              static_cast<int32_t>(sizes[4]));
+    Py_END_ALLOW_THREADS
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
+}
+
+// product8_targets() -> how many
+PyObject *product8_targets(PyObject *, PyObject *) { return PyLong_FromLong(vedette_product8_targets()); }
+
 PyMethodDef methods[] = {{"lanes_golden", lanes_golden, METH_VARARGS, nullptr},
                          {"lanes_run", lanes_run, METH_VARARGS, nullptr},
                          {"lanes_targets", lanes_targets, METH_NOARGS, nullptr},
+                         {"product8", product8, METH_VARARGS, nullptr},
+                         {"product8_targets", product8_targets, METH_NOARGS, nullptr},
                          {"rans_encode", rans_encode, METH_VARARGS, nullptr},
                          {"rans_decode", rans_decode, METH_VARARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};

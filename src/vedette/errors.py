@@ -10,6 +10,7 @@ VedetteError
 ├── FormatVersionError               a product from a later version of the format
 ├── WeightsMismatchError             a product made with other weights
 ├── MissingExtraError                an optional dependency is not installed
+├── ClusterError                     a scheduler or its workers are missing, lost or of other versions
 └── ToolError                        an outside program failed
 """
 
@@ -82,6 +83,10 @@ class WeightsMismatchError(VedetteError):
 
 class MissingExtraError(VedetteError):
     """An optional dependency is not installed; the hint is the command that installs it."""
+
+
+class ClusterError(VedetteError):
+    """A scheduler or its workers are missing, were lost, or run other versions."""
 
 
 class ToolError(VedetteError):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from vedette.cli import vedette
-from vedette.cli.softerror import Percent
+from vedette.cli.softerror_options import Percent
 from vedette.errors import InputError, UnknownNameError, VedetteError
 from vedette.softerror.samples import sample, sample_source
 
@@ -82,6 +82,23 @@ def test_every_class_of_faults_runs_with_a_window_and_several_stimuli(tmp_path):
     assert "Other stimuli" in (tmp_path / "o/report.html").read_text()
 
 
+def test_pins_of_flip_flops_have_rows_and_go_with_harden_and_export(tmp_path):
+    counter, out = sample_source("counter").with_name("counter.json.gz"), tmp_path / "out"
+    call("run", counter, "--cycles", 60, "--faults", "init,pins", "-o", out)
+    with (out / "faults.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] == "pins" and row["bit"][0] != "I"]
+    names = {flip_flop.name for flip_flop in sample("counter").flip_flops}
+    assert {row["cell"] for row in rows} == names and {"D=0", "D=1"} <= {row["bit"] for row in rows}
+    call("export", out, "--fault", rows[0]["id"], "-o", tmp_path / "copy.v")
+    assert "reads bit" in (tmp_path / "copy.v").read_text()
+    found = json.loads(call("harden", out, "--full", "-o", tmp_path / "tmr", "--json"))
+    assert found["protected_bits_that_propagate"] == 0
+    with (tmp_path / "tmr/faults.csv").open() as file:
+        copies = [row for row in csv.DictReader(file) if "_tmr" in row["cell"] and row["bit"][0] != "I"]
+    struck = [row for row in copies if row["kind"] == "pins"]
+    assert len(struck) == 3 * len(rows) and {row["score"] for row in struck} == {"0.00000000"}
+
+
 def test_vectors_alarms_and_fit(tmp_path):
     design = sample("crc")
     header = [port.name for port in design.inputs]
@@ -99,6 +116,23 @@ def test_vectors_alarms_and_fit(tmp_path):
     assert ("SPFM" in text) == (len(outputs) > 1)
     total = json.loads(call("fit", tmp_path / "o", "--fit-per-mbit", 2**20, "--json"))["total"]
     assert total["upsets_fit"] == design.configuration_bits  # one FIT a bit
+
+
+def test_the_page_and_fit_count_the_same_alarms(tmp_path):
+    counter = sample_source("counter").with_name("counter.json.gz")
+    alarm = sample("counter").outputs[-1].name
+    words = ["--cycles", 100, "--faults", "init", "--alarm", alarm]
+    metrics = []
+    for name, more in (("any", []), ("soon", ["--tolerated-cycles", 0])):
+        found = json.loads(call("run", counter, *words, *more, "-o", tmp_path / name, "--json"))["coverage"]
+        table = json.loads(call("fit", tmp_path / name, "--fit-per-mbit", 1, "--json"))["safety"]
+        for metric in ("spfm", "lfm", "diagnostic_coverage"):
+            assert found[metric] == pytest.approx(table[metric])
+        assert found["late"] == table["late"]
+        metrics.append(found)
+    assert metrics[0]["late"] == 0 < metrics[1]["late"] and metrics[0]["spfm"] > metrics[1]["spfm"]
+    assert "alarm comes later" in (tmp_path / "soon/report.html").read_text()
+    assert "tolerated" in str(refused("run", counter, "--tolerated-cycles", 3, "-o", tmp_path / "none"))
 
 
 def test_hardening_everything_leaves_the_output_voters_alone(campaign, tmp_path):

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table
+from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table, Write
 from vedette.softerror.faults import Fault, FaultKind
 
 INPUTS = 4
@@ -59,8 +59,11 @@ def design(seed: int, *, nodes: int = 14, flip_flops: int = 5, memories: int = 2
     held = []
     for depth in depths:
         width = depth.bit_length() - 1
-        address = tuple(any_bit() for _ in range(width)) if draw.random() < 0.5 else ()
-        held.append(Memory("m.m", "RAM", depth, any_bit(), any_bit(), address, draw.getrandbits(depth)))
+        ports = draw.choice([0, 1, 2])  # none: a shift register
+        writes = [
+            Write(any_bit(), any_bit(), tuple(any_bit() for _ in range(width))) for _ in range(ports)
+        ] or [Write(any_bit(), any_bit())]
+        held.append(Memory("m.m", "RAM", depth, tuple(writes), draw.getrandbits(depth)))
     return Design(
         "random",
         next_bit,

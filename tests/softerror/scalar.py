@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table
+from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table, Write
 from vedette.softerror.faults import Fault, FaultKind
 from vedette.softerror.outcomes import Outcomes
 
@@ -54,11 +54,11 @@ def outputs(design: Design, stimulus: np.ndarray, fault: Fault | None = None) ->
             if kind is FaultKind.STATE and fault.flip_flop == i and fault.start == cycle:
                 state[i] ^= 1
         for content, memory in zip(memories, design.memories, strict=True):
-            if value[memory.enable]:
-                if memory.shifts:
-                    content[:] = [value[memory.d], *content[:-1]]
-                else:
-                    content[sum(value[bit] << i for i, bit in enumerate(memory.address))] = value[memory.d]
+            for write in memory.writes:
+                if value[write.enable] and memory.shifts:
+                    content[:] = [value[write.d], *content[:-1]]
+                elif value[write.enable]:
+                    content[sum(value[bit] << i for i, bit in enumerate(write.address))] = value[write.d]
     return np.array(rows, np.uint8).reshape(len(stimulus), -1)
 
 
@@ -130,9 +130,14 @@ def random_design(seed: int, *, memories: bool = True) -> Design:
     ports = (Port("y", tuple(known[-draw.randint(2, 6) :])), Port("or", (draw.choice(known), states[0])))
     held = ()
     if memories:
+        shift = Write(draw.choice(known), draw.choice(known))
+        writes = tuple(
+            Write(draw.choice(known), enable, tuple(draw.choices(known, k=3)))
+            for enable in (1, draw.choice(known))
+        )
         held = (
-            Memory("u0.srl", "SRL16E", 16, draw.choice(known), draw.choice(known), (), draw.getrandbits(16)),
-            Memory("u1.ram", "RAM", 8, draw.choice(known), 1, tuple(draw.choices(known, k=3)), 5),
+            Memory("u0.srl", "SRL16E", 16, (shift,), draw.getrandbits(16)),
+            Memory("u1.ram", "RAM", 8, writes, 5),
         )
     return Design(
         "top",

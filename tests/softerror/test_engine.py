@@ -12,8 +12,10 @@ from softerror import random_designs
 
 from vedette.errors import InputError, UnknownNameError
 from vedette.softerror import engine, generated, golden, native, ternary
+from vedette.softerror.activation import Users
+from vedette.softerror.batch import make_batches
 from vedette.softerror.design import Design, Kind, Operation, Port, Table
-from vedette.softerror.faults import Fault, FaultKind
+from vedette.softerror.faults import Fault, FaultColumns, FaultKind
 from vedette.softerror.lanes import ternary as apply
 from vedette.softerror.outcomes import Outcomes
 from vedette.softerror.program import Code, compile_design
@@ -147,8 +149,15 @@ def test_an_interruption_ends_a_run() -> None:
     program = compile_design(design)
     free = native.run_golden(program, stimulus)
     question = engine.ask(design, free, stimulus, compare=None, enable=-1, alarms=())
-    users = golden.users_of_bits(design)
-    batch = engine.make_batch(faults, range(100), users, program.flip_flops, words=8, start=0, cycles=500)
+    (batch,) = make_batches(
+        FaultColumns.of(faults),
+        np.arange(100),
+        Users.of(design),
+        program.flip_flops,
+        words=8,
+        starts=[0],
+        cycles=500,
+    )
     counts, _ = native.run_lanes(program, batch, free, question, np.ones(1, np.int32))
     assert not counts[0].any()
 

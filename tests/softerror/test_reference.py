@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vedette.softerror.design import ONE, Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table
+from vedette.softerror.design import ONE, Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table, Write
 from vedette.softerror.faults import Fault, FaultKind
 from vedette.softerror.reference import simulate
 from vedette.softerror.samples import sample
@@ -92,7 +92,7 @@ def test_initial_and_reset_values_are_inverted():
 
 
 def test_a_ram_stores_at_the_edge_and_reads_at_once():
-    memory = Memory("m", "RAM16X1S", 16, 2, 3, (4, 5, 6, 7), initial=0b100)
+    memory = Memory("m", "RAM16X1S", 16, (Write(2, 3, (4, 5, 6, 7)),), initial=0b100)
     ports = Port("d", (2,)), Port("we", (3,)), Port("a", (4, 5, 6, 7))
     read = Operation(Kind.READ, 8, (4, 5, 6, 7), 0)
     design = Design("ram", 9, ports, (Port("o", (8,)),), (read,), (), (), (memory,), 0, "clk")

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from jaxtyping import Int32, Int64
 
-from vedette.softerror.faults import Fault, FaultKind
+from vedette.softerror.activation import Users
+from vedette.softerror.faults import KINDS, FaultColumns, FaultKind
 
 WORD = 64  # lanes
 
@@ -37,6 +39,8 @@ MARK = np.dtype(
     ]
 )
 TOGGLE = np.dtype([("cycle", "i4"), ("mark", "i4"), ("mask", "u8")])  # of a mark's mask, as the cycle begins
+_SAME = ("batch", "late", "place", "kind", "word", "first", "second")  # one mark, and the order of marks
+_NUMBERED = np.dtype([("batch", "i8")])
 FLIP = np.dtype([("cycle", "i4"), ("row", "i4"), ("word", "i4"), ("spare", "i4"), ("mask", "u8")])
 
 
@@ -60,75 +64,155 @@ class Batch:
     flips: np.ndarray
 
 
-def make_batch(
-    faults: Sequence[Fault],
-    indices: Sequence[int],
-    users: dict[int, list[tuple[int, int]]],
-    flip_flops: np.ndarray,
+def make_batches(
+    faults: FaultColumns,
+    order: Int64[np.ndarray, " lanes"],
+    users: Users,
+    flip_flops: Int32[np.ndarray, " flip_flops"],
     *,
     words: int,
-    start: int,
+    starts: Sequence[int],
     cycles: int,
-) -> Batch:
-    """The batch of some faults of a list.
+) -> list[Batch]:
+    """Batches of 64 `words` faults, one after the other.
 
     Args:
-        indices: at most 64 `words` of them.
-        users: as of `golden.users_of_bits`.
+        order: the fault of each lane, batch after batch.
         flip_flops: q of each.
-        start: the first cycle that is simulated; faults that act earlier are acting then.
+        starts: for each batch the first cycle that is simulated; faults that act earlier are acting then.
     """
-    marks: dict[tuple[int, ...], list[int]] = {}
-    toggles: list[tuple[int, tuple[int, ...], int]] = []
-    flips: list[tuple[int, int, int, int, int]] = []
-
-    def mark(kind: MarkKind, place: int, word: int, lane: int, fault: Fault, *rest: int) -> list[int]:
-        """The mark for this lane, and when it acts."""
-        key = (int(kind), place, word, *rest)
-        entry = marks.setdefault(key, [0, 0, 0, 0, 0, 0, 0])
-        stop = cycles if fault.stop is None else min(fault.stop, cycles)
-        if fault.start <= start < stop:
-            entry[0] |= lane
-        elif start < fault.start < stop:
-            toggles.append((fault.start, key, lane))
-        if start < stop < cycles and fault.start < stop:
-            toggles.append((stop, key, lane))
-        return entry
-
-    for number, index in enumerate(indices):
-        fault, word, lane = faults[index], number // WORD, 1 << number % WORD
-        if fault.kind is FaultKind.CONFIGURATION:
-            layers: dict[int, int] = {}  # two addresses of one table and lane are two marks
-            for bit in fault.bits:
-                for node, address in users.get(bit, ()):
-                    layer = layers[node] = layers.get(node, -1) + 1
-                    entry = mark(MarkKind.CONTENT, node, word, lane, fault, layer)
-                    for place in range(6):
-                        if address >> place & 1:
-                            entry[1 + place] |= lane
-        elif fault.kind is FaultKind.PIN:
-            mark(MarkKind.PIN, fault.operation, word, lane, fault, fault.pin, fault.source)
-        elif fault.kind is FaultKind.RESET:
-            mark(MarkKind.RESET, fault.flip_flop, word, lane, fault)
-        else:
-            cycle = fault.start + 1 if fault.kind is FaultKind.STATE else 0
-            if start <= cycle < cycles:
-                flips.append((cycle, int(flip_flops[fault.flip_flop]), word, 0, lane))
-    keys = sorted(marks, key=lambda key: (key[0] == MarkKind.RESET, key[1], key[0], *key[2:]))
-    places = {key: i for i, key in enumerate(keys)}
-    table = np.zeros(len(keys), MARK)
-    for i, key in enumerate(keys):
-        kind, place, word, *rest = key
-        pin, source = rest if kind == MarkKind.PIN else (0, 0)
-        entry = marks[key]
-        table[i] = (kind, place, word, pin, source, 0, entry[0], tuple(entry[1:]))
-    changes = np.array([(cycle, places[key], lane) for cycle, key, lane in toggles], TOGGLE)
-    inversions = np.array(flips, FLIP)
-    return Batch(
-        words,
-        np.asarray(indices, np.int64),
-        start,
-        table,
-        changes[np.argsort(changes["cycle"], kind="stable")],
-        inversions[np.argsort(inversions["cycle"], kind="stable")],
+    size = WORD * words
+    entries = _entries(faults, order, users)
+    entries["batch"], entries["word"] = entries["lane"] // size, entries["lane"] // WORD % words
+    sort = np.lexsort([entries[name] for name in reversed(_SAME)])
+    entries = {name: values[sort] for name, values in entries.items()}
+    fresh = np.ones(len(sort), bool)
+    fresh[1:] = np.any([entries[name][1:] != entries[name][:-1] for name in _SAME], axis=0)
+    heads = np.flatnonzero(fresh)
+    begin, start, stop, bit = _times(faults, order, entries["lane"], entries["batch"], starts, cycles)
+    marks = np.zeros(len(heads), MARK)
+    for name in ("kind", "place", "word"):
+        marks[name] = entries[name][heads]
+    pins = entries["kind"][heads] == MarkKind.PIN
+    marks["pin"], marks["source"] = entries["first"][heads] * pins, entries["second"][heads] * pins
+    if len(heads):
+        now = np.where((start <= begin) & (begin < stop), bit, np.uint64(0))
+        marks["mask"] = np.bitwise_or.reduceat(now, heads)
+        for place in range(6):
+            here = np.where(entries["address"] >> place & 1, bit, np.uint64(0))
+            marks["pattern"][:, place] = np.bitwise_or.reduceat(here, heads)
+    ends = np.searchsorted(entries["batch"][heads], np.arange(len(starts) + 1))
+    on, off = (begin < start) & (start < stop), (begin < stop) & (stop < cycles) & (start < stop)
+    number = np.cumsum(fresh) - 1 - ends[entries["batch"]]
+    toggles = np.concatenate(
+        [_toggles(entries, start, number, bit, on), _toggles(entries, stop, number, bit, off)]
     )
+    toggles = toggles[np.lexsort([toggles["cycle"], toggles["batch"]])]
+    flips = _flips(faults, order, flip_flops, words, starts, cycles)
+    return [
+        Batch(
+            words,
+            order[i * size : (i + 1) * size],
+            int(first),
+            marks[ends[i] : ends[i + 1]],
+            _of_batch(toggles, i, TOGGLE),
+            _of_batch(flips, i, FLIP),
+        )
+        for i, first in enumerate(starts)
+    ]
+
+
+Columns = dict[str, Int64[np.ndarray, " entries"]]
+
+
+def _entries(faults: FaultColumns, order: np.ndarray, users: Users) -> Columns:
+    """What every lane adds to which mark; batch and word are not known yet."""
+    kind = faults.kind[order]
+    parts: list[Columns] = []
+
+    def add(which: MarkKind, lane: np.ndarray, place: np.ndarray, **more: np.ndarray) -> None:
+        none = np.zeros(len(lane), np.int64)
+        part = {"kind": none + which, "late": none + (which == MarkKind.RESET), "lane": lane, "place": place}
+        parts.append({name: none for name in ("first", "second", "address")} | part | more)
+
+    lanes = np.flatnonzero(kind == KINDS[FaultKind.CONFIGURATION])
+    owner, bits = faults.bits_of(order[lanes])
+    bit, node, address = users.of_bits(bits)
+    lane = lanes[owner[bit]]
+    several = len(bits) > len(lanes)
+    layers = _layers(lane, node) if several else np.zeros(len(lane), np.int64)
+    add(MarkKind.CONTENT, lane, node, address=address, first=layers)
+    lanes = np.flatnonzero(kind == KINDS[FaultKind.PIN])
+    chosen = order[lanes]
+    add(MarkKind.PIN, lanes, faults.operation[chosen], first=faults.pin[chosen], second=faults.source[chosen])
+    lanes = np.flatnonzero(kind == KINDS[FaultKind.RESET])
+    add(MarkKind.RESET, lanes, faults.flip_flop[order[lanes]])
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _layers(lane: np.ndarray, node: np.ndarray) -> np.ndarray:
+    """Two addresses of one table and lane are two marks: how many of them came before."""
+    order = np.lexsort([node, lane])
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = (np.diff(lane[order]) != 0) | (np.diff(node[order]) != 0)
+    heads = np.flatnonzero(fresh)
+    layer = np.zeros(len(order), np.int64)
+    layer[order] = np.arange(len(order)) - heads[np.cumsum(fresh) - 1]
+    return layer
+
+
+def _times(
+    faults: FaultColumns,
+    order: np.ndarray,
+    lane: np.ndarray,
+    batch: np.ndarray,
+    starts: Sequence[int],
+    cycles: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each entry: the batch's first cycle, the fault's, the one after its last, and its lane's bit."""
+    fault = order[lane]
+    stop = np.minimum(faults.stop[fault], cycles)
+    return np.asarray(starts, np.int64)[batch], faults.start[fault], stop, _bit(lane)
+
+
+def _bit(lane: np.ndarray) -> np.ndarray:
+    return np.uint64(1) << (lane % WORD).astype(np.uint64)
+
+
+def _toggles(
+    entries: Columns, cycle: np.ndarray, number: np.ndarray, bit: np.ndarray, where: np.ndarray
+) -> np.ndarray:
+    found = np.zeros(int(where.sum()), _NUMBERED.descr + TOGGLE.descr)
+    found["batch"], found["cycle"] = entries["batch"][where], cycle[where]
+    found["mark"], found["mask"] = number[where], bit[where]
+    return found
+
+
+def _flips(
+    faults: FaultColumns,
+    order: np.ndarray,
+    flip_flops: np.ndarray,
+    words: int,
+    starts: Sequence[int],
+    cycles: int,
+) -> np.ndarray:
+    kind = faults.kind[order]
+    lane = np.flatnonzero((kind == KINDS[FaultKind.STATE]) | (kind == KINDS[FaultKind.INITIAL]))
+    fault = order[lane]
+    cycle = np.where(kind[lane] == KINDS[FaultKind.STATE], faults.start[fault] + 1, 0)
+    batch = lane // (WORD * words)
+    seen = (np.asarray(starts, np.int64)[batch] <= cycle) & (cycle < cycles)
+    lane, fault, cycle, batch = lane[seen], fault[seen], cycle[seen], batch[seen]
+    found = np.zeros(len(lane), _NUMBERED.descr + FLIP.descr)
+    found["batch"], found["cycle"], found["word"] = batch, cycle, lane // WORD % words
+    found["row"], found["mask"] = flip_flops[faults.flip_flop[fault]], _bit(lane)
+    return found[np.lexsort([found["cycle"], found["batch"]])]
+
+
+def _of_batch(rows: np.ndarray, batch: int, kind: np.dtype) -> np.ndarray:
+    """The rows of one batch, without its number."""
+    begin, end = np.searchsorted(rows["batch"], [batch, batch + 1])
+    result = np.zeros(end - begin, kind)
+    for name in kind.names or ():
+        result[name] = rows[name][begin:end]
+    return result

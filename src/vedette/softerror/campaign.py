@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,18 +21,18 @@ from jaxtyping import Int64
 from vedette import __version__
 from vedette.errors import InputError
 from vedette.images import write_atomically
+from vedette.jobs import HERE, Jobs
 from vedette.softerror import score
 from vedette.softerror.confidence import wilson
 from vedette.softerror.convergence import curve, output_shares, spread
 from vedette.softerror.design import Design
 from vedette.softerror.faults import FaultKind
 from vedette.softerror.fit import BitRate, safety
+from vedette.softerror.parts import Bench, Part, Progress, run_parts
 from vedette.softerror.plan import Bits, Compared, Drawn, Engine, Plan, compared, drawn_faults
 from vedette.softerror.population import Window, population
 from vedette.softerror.rows import Rows, outcomes_of, parse, read_csv, rows_of, to_csv
 from vedette.softerror.unreachable import unreachable_bits
-
-Progress = Callable[[int, int], None]  # faults done, faults in all
 
 PART_WORK = 400_000_000  # fault-cycles of a part, some seconds of one core
 PART_LEAST = 2048  # faults
@@ -56,6 +56,7 @@ def run_campaign(
     about: dict[str, Any] | None = None,
     repeats: Sequence[Bits] = (),
     progress: Progress | None = None,
+    jobs: Jobs = HERE,
 ) -> Campaign:
     """Run every fault of `plan`, or what of them a former run left out, and write the folder.
 
@@ -64,6 +65,7 @@ def run_campaign(
             campaign goes on only where it is the same.
         repeats: other stimuli, from other seeds; the summary says how far the scores spread over them.
         progress: called with faults done and faults in all.
+        jobs: where parts are run; the rows are the same.
 
     Raises:
         InputError: the folder holds another campaign, or the plan names a port that is not there.
@@ -73,11 +75,12 @@ def run_campaign(
     _begin(folder, identity)
     finished = folder / "faults.csv"
     if not finished.exists():
-        rows = _all_rows(design, stimulus, plan, folder, engine, asked, progress)
+        bench = Bench(design, stimulus, plan, engine, asked)
+        rows = _all_rows(bench, folder, progress, jobs)
         write_atomically(finished, to_csv(rows).encode())
     rows = read_csv(finished, cycles=len(stimulus))
     others = [
-        run_campaign(design, other, plan, folder / f"repeat-{i}", engine, progress=progress)
+        run_campaign(design, other, plan, folder / f"repeat-{i}", engine, progress=progress, jobs=jobs)
         for i, other in enumerate(repeats, start=1)
     ]
     shares = output_shares(design, stimulus, plan, rows, engine, asked)
@@ -157,63 +160,35 @@ def summarize(design: Design, plan: Plan, rows: Rows) -> dict[str, Any]:
         },
     }
     if rows.alarmed is not None:
-        table = safety(outcomes_of(rows), BitRate(fit_per_bit=1.0, source="each fault alike"))
+        alike = BitRate(fit_per_bit=1.0, source="each fault alike")
+        table = safety(outcomes_of(rows), alike, tolerated_cycles=plan.tolerated_cycles)
         summary["coverage"] = {
             "diagnostic_coverage": table.diagnostic_coverage,
             "spfm": table.spfm,
             "lfm": table.lfm,
+            "tolerated_cycles": plan.tolerated_cycles,
+            "late": table.late,
         }
     return summary
 
 
-def _all_rows(
-    design: Design,
-    stimulus: Bits,
-    plan: Plan,
-    folder: Path,
-    engine: Engine,
-    asked: Compared,
-    progress: Progress | None,
-) -> Rows:
+def _all_rows(bench: Bench, folder: Path, progress: Progress | None, jobs: Jobs) -> Rows:
     """Every row, by id; parts that are there are read, others are run and kept."""
-    size = max(PART_LEAST, PART_WORK // len(stimulus))
-    if plan.until is not None:
+    cycles, alarms = len(bench.stimulus), bool(bench.asked.alarms)
+    size = max(PART_LEAST, PART_WORK // cycles)
+    if bench.plan.until is not None:
         size = min(size, PART_LEAST)
-    classes = drawn_faults(design, plan, len(stimulus))
-    total, done = sum(len(drawn.indices) for drawn in classes), 0
-    parts: list[Rows] = []
-    for drawn in classes:
-        hits = ran = 0
-        for begin in range(0, len(drawn.indices), size):
-            indices = drawn.indices[begin : begin + size]
-            path = folder / "parts" / f"{drawn.source.name}-{begin // size:06}.csv"
-            rows = _part(path, indices + drawn.base, len(stimulus), bool(asked.alarms))
-            if rows is None:
-                rows = _run(design, stimulus, drawn, indices, engine, asked)
-                write_atomically(path, to_csv(rows).encode())
-            parts.append(rows)
-            done += len(rows)
-            if progress is not None:
-                progress(done, total)
-            hits, ran = hits + int((rows.count > 0).sum()), ran + len(rows)
-            low, high = wilson(hits, ran, drawn.source.size)
-            if plan.until is not None and high - low <= 2 * plan.until:
-                break
+    classes = drawn_faults(bench.design, bench.plan, cycles)
+    parts = run_parts(bench, classes, folder / "parts", _run_part, jobs, size=size, progress=progress)
     lines = [line for part in parts for line in islice(csv.reader(io.StringIO(to_csv(part))), 1, None)]
     lines.sort(key=lambda line: int(line[0]))
-    return parse(lines, cycles=len(stimulus), alarms=bool(asked.alarms), where="the campaign")
+    return parse(lines, cycles=cycles, alarms=alarms, where="the campaign")
 
 
-def _part(path: Path, ids: Int64[np.ndarray, " n"], cycles: int, alarms: bool) -> Rows | None:
-    """The rows of a finished part; None where it is missing, damaged or not about these faults."""
-    if not path.exists():
-        return None
-    try:
-        rows = read_csv(path, cycles=cycles)
-    except InputError:
-        return None
-    same = np.array_equal(rows.number, ids) and (rows.alarmed is not None) == alarms
-    return rows if same else None
+def _run_part(bench: Bench, part: Part) -> Rows:
+    """The rows of a part, here or on a worker."""
+    drawn = Drawn(bench.populations[part.kind], part.base, part.indices)
+    return _run(bench.design, bench.stimulus, drawn, part.indices, bench.engine, bench.asked)
 
 
 def _run(
@@ -226,23 +201,23 @@ def _run(
 ) -> Rows:
     """The rows of some faults of one class."""
     wanted = indices.tolist()
-    faults = [drawn.source.fault(place, index) for place, index in enumerate(wanted)]
+    faults = drawn.source.columns(indices)
     outcomes = engine(
         design, stimulus, faults, compare=asked.outputs, enable=asked.enable, alarms=asked.alarms
     )
-    idle = {
-        bit
-        for fault, seen in zip(faults, outcomes.activated.tolist(), strict=True)
-        if fault.kind is FaultKind.CONFIGURATION and seen < 0
-        for bit in fault.bits
-    }
-    proved = unreachable_bits(design, idle)
+    upset = faults.where(FaultKind.CONFIGURATION)
+    owner, bits = faults.bits_of(upset)
+    fault = upset[owner]
+    proved = unreachable_bits(design, bits[outcomes.activated[fault] < 0].tolist())
+    unreachable = np.zeros(len(faults), bool)
+    unreachable[upset] = True
+    unreachable[fault[[bit not in proved for bit in bits.tolist()]]] = False
     return rows_of(
         outcomes,
         numbers=[drawn.base + index for index in wanted],
         places=[drawn.source.place(index) for index in wanted],
         kinds=[drawn.source.name] * len(wanted),
-        unreachable=[bool(fault.bits) and proved.issuperset(fault.bits) for fault in faults],
+        unreachable=unreachable.tolist(),
         alarms=bool(asked.alarms),
     )
 

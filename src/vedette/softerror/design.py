@@ -102,30 +102,53 @@ class FlipFlop:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """State of many bits: a shift register (SRL16E, SRLC32E) or distributed RAM, one bit wide.
+class Write:
+    """A port through which a memory changes, on the edge, where `enable` is 1.
 
-    Reads are operations of kind READ. On the edge, where `enable` is 1, a shift register moves every bit
-    one address up and takes `d` at address 0; a RAM stores `d` at `address`.
+    Attributes:
+        d, enable: bits.
+        address: bits, least significant first; () for a shift register.
+    """
+
+    d: int
+    enable: int
+    address: tuple[int, ...] = ()
+
+    @property
+    def bits(self) -> tuple[int, ...]:
+        """All that the port reads."""
+        return (self.d, self.enable, *self.address)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """State of many bits, one bit wide: a shift register (SRL16E, SRLC32E), or a bit of every word of a RAM.
+
+    Reads are operations of kind READ. On the edge a shift register moves every bit one address up and takes
+    `d` at address 0; a RAM stores the `d` of each port that is enabled at its address. Where two ports
+    write to one address at once, the later in `writes` wins.
 
     Attributes:
         depth: bits, a power of two.
+        writes: ports; one for a shift register, any number for a RAM, none for a ROM.
         initial: content at the start, bit i for address i.
-        address: write address bits, least significant first; () for a shift register.
     """
 
     name: str
     primitive: str
     depth: int
-    d: int
-    enable: int
-    address: tuple[int, ...] = ()
+    writes: tuple[Write, ...]
     initial: int = 0
     source: str = ""
 
     @property
     def shifts(self) -> bool:
-        return not self.address
+        return bool(self.writes) and not self.writes[0].address
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Bits that its write ports read."""
+        return tuple(bit for write in self.writes for bit in write.bits)
 
 
 @dataclass(frozen=True)

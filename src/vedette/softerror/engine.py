@@ -12,20 +12,26 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from vedette.errors import InputError, UnknownNameError
-from vedette.softerror import generated, lanes, native
-from vedette.softerror.batch import Batch, make_batch
+from vedette.errors import InputError
+from vedette.softerror import generated, lanes, native, prepared
+from vedette.softerror.activation import first_activations
+from vedette.softerror.batch import Batch, make_batches
 from vedette.softerror.design import Design
-from vedette.softerror.faults import Fault, FaultKind
-from vedette.softerror.golden import Activation, Golden, check_stimulus
+from vedette.softerror.faults import Fault, FaultColumns
+from vedette.softerror.golden import Golden
 from vedette.softerror.lanes import Answer, Question
 from vedette.softerror.outcomes import Outcomes
-from vedette.softerror.program import Program, compile_design
+from vedette.softerror.prepared import Bench
+from vedette.softerror.program import Program
+from vedette.tools import compiler
 
-BACKENDS = ("auto", "numpy", "native", "generated")
-CACHE_BYTES = 1 << 20  # the nets of a batch should stay within a core's second cache
-WORDS_LEAST, WORDS_MOST = 8, 64
-GENERATED_WORDS = 8  # one vector of AVX-512 a row, or two of AVX2
+WORDS_MOST = 64  # 4,096 lanes; half as many were a tenth to a quarter slower, on designs of any size
+BYTES_MOST = 1 << 29  # of a batch, and so of each thread
+FIRST_CACHE_BYTES = 1 << 15
+STARTS = 16  # parts of a run at which batches start
+BUILD_S = 5e-4  # CPU seconds that generated C costs to build, for each operation of a cycle
+NATIVE_RATE = 2.5e11  # operations times lanes that the interpreter does in a second, about
+WORTH = 6  # generated C is built where interpreting takes so many times longer than building
 
 Runner = Callable[[Batch, bool], Answer]
 
@@ -33,7 +39,7 @@ Runner = Callable[[Batch, bool], Answer]
 def run(
     design: Design,
     stimulus: UInt8[np.ndarray, "cycles inputs"],
-    faults: Sequence[Fault],
+    faults: Sequence[Fault] | FaultColumns,
     *,
     backend: str = "auto",
     prune: bool = True,
@@ -47,7 +53,8 @@ def run(
 
     Args:
         backend: "numpy", the reference; "native", the compiled interpreter; "generated", C compiled for
-            this design; "auto": native where it is there.
+            this design; "auto": native where it is there, or generated where there is a compiler too and
+            so much work that building pays.
         prune: leave out what cannot matter; the rows are the same.
         threads: batches at once.
         compare: bits of which a difference is a mismatch; None: every output that is no alarm.
@@ -60,39 +67,41 @@ def run(
         InputError: a stimulus of another width, or a fault that the design cannot have.
         ToolError, MissingExtraError: "generated" without a C compiler.
     """
-    stimulus, program, golden = _begin(design, stimulus, faults, backend)
-    question = ask(design, golden, stimulus, compare=compare, enable=enable, alarms=alarms)
-    activated = Activation(design, golden)
-    first = np.array([activated.of(fault) for fault in faults], np.int32).reshape(-1)
-    active = np.flatnonzero(first >= 0) if prune else np.arange(len(faults))
+    bench = prepared.begin(design, stimulus, faults, backend)
+    golden, columns = bench.golden, bench.faults
+    question = ask(design, golden, bench.stimulus, compare=compare, enable=enable, alarms=alarms)
+    first = first_activations(design, golden, bench.users, columns)
+    active = np.flatnonzero(first >= 0) if prune else np.arange(len(columns))
     if prune:
-        active = active[np.argsort(first[active], kind="stable")]
+        # those that can start late together; of these, faults of one table, which share their marks
+        active = active[np.argsort(first[active] // -(-golden.cycles // STARTS), kind="stable")]
+    if backend == "auto":
+        backend = _best(bench.program, len(active) * golden.cycles)
+    if words is None:
+        rows = bench.program.rows
+        bits = rows + bench.program.memory_bits
+        words = generated_words(rows) if backend == "generated" else choose_words(len(active), bits, threads)
     stop = np.zeros(1, np.int32)
-    size = 64 * (
-        words or (GENERATED_WORDS if backend == "generated" else choose_words(len(active), program.rows))
-    )
-    runner = _runner(program, golden, question, backend, stop, size // 64)
-    rows = np.zeros((4, len(faults)), np.int32)
-    rows[1:] = -1
-
-    def one(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        start = golden.start_for(int(first[indices[0]])) if prune else 0
-        indices = np.sort(indices)  # faults of one table share its marks
-        batch = make_batch(
-            faults,
-            indices.tolist(),
-            activated.users,
-            program.flip_flops,
-            words=size // 64,
-            start=start,
-            cycles=golden.cycles,
-        )
-        return indices, runner(batch, False)[0]
-
+    runner = _runner(bench, question, backend, stop, words)
+    size = 64 * words
     parts = [active[i : i + size] for i in range(0, len(active), size)]
-    for indices, counts in _in_threads(one, parts, threads, stop):
-        rows[:, indices] = counts[:, : len(indices)]
-    return Outcomes(golden.cycles, rows[0], rows[1], rows[2], first, rows[3])
+    batches = make_batches(
+        columns,
+        np.concatenate([np.sort(part) for part in parts])
+        if parts
+        else active,  # one table's faults share marks
+        bench.users,
+        bench.program.flip_flops,
+        words=words,
+        starts=[golden.start_for(int(first[part].min())) if prune else 0 for part in parts],
+        cycles=golden.cycles,
+    )
+    found = np.zeros((4, len(columns)), np.int32)
+    found[1:] = -1
+    answers = _in_threads(lambda batch: runner(batch, False)[0], batches, threads, stop)
+    for batch, counts in zip(batches, answers, strict=True):
+        found[:, batch.lanes] = counts[:, : len(batch.lanes)]
+    return Outcomes(golden.cycles, found[0], found[1], found[2], first, found[3])
 
 
 def streams(
@@ -103,19 +112,23 @@ def streams(
     backend: str = "auto",
 ) -> UInt8[np.ndarray, "faults cycles outputs"]:
     """Outputs of every faulty machine in every cycle; of a list that fits memory."""
-    stimulus, program, golden = _begin(design, stimulus, faults, backend)
-    question = ask(design, golden, stimulus, compare=None, enable=-1, alarms=())
-    words = WORDS_LEAST
-    runner = _runner(program, golden, question, backend, np.zeros(1, np.int32), words)
-    users = Activation(design, golden).users
-    result = np.zeros((len(faults), golden.cycles, len(program.outputs)), np.uint8)
-    for begin in range(0, len(faults), 64 * words):
-        indices = list(range(begin, min(begin + 64 * words, len(faults))))
-        batch = make_batch(
-            faults, indices, users, program.flip_flops, words=words, start=0, cycles=golden.cycles
-        )
+    bench = prepared.begin(design, stimulus, faults, backend)
+    question = ask(design, bench.golden, bench.stimulus, compare=None, enable=-1, alarms=())
+    words = 8
+    runner = _runner(bench, question, backend, np.zeros(1, np.int32), words)
+    result = np.zeros((len(faults), bench.golden.cycles, len(bench.program.outputs)), np.uint8)
+    batches = make_batches(
+        bench.faults,
+        np.arange(len(faults)),
+        bench.users,
+        bench.program.flip_flops,
+        words=words,
+        starts=[0] * -(-len(faults) // (64 * words)),
+        cycles=bench.golden.cycles,
+    )
+    for batch in batches:
         rows = runner(batch, True)[1]
-        for lane, index in enumerate(indices):
+        for lane, index in enumerate(batch.lanes.tolist()):
             result[index] = (rows[:, :, lane // 64] >> np.uint64(lane % 64)).astype(np.uint8) & 1
     return result
 
@@ -130,7 +143,7 @@ def stream(
     """Outputs of the design with one fault, or of the fault-free one."""
     if fault is not None:
         return streams(design, stimulus, [fault], backend=backend)[0]
-    return _begin(design, stimulus, (), backend)[2].bits(design.output_bits)
+    return prepared.begin(design, stimulus, (), backend).golden.bits(design.output_bits)
 
 
 def crcs(
@@ -181,38 +194,36 @@ def ask(
     )
 
 
-def choose_words(faults: int, rows: int) -> int:
-    """Lane words: enough for the faults, but no more than keep all nets in a core's cache."""
-    words = WORDS_LEAST
-    while words < WORDS_MOST and 64 * words < faults and rows * words * 16 <= CACHE_BYTES:
-        words *= 2
-    return words
+def choose_words(faults: int, bits: int, threads: int = 1) -> int:
+    """Lane words for the interpreter: many, since each operation is looked up once for all of them.
+
+    Each thread gets as many batches, and batches about as many faults each, in a multiple of 4 words; fewer
+    where the nets and memories of a design, `bits` for each lane, would take more than `BYTES_MOST`.
+    """
+    most = WORDS_MOST
+    while most > 4 and 8 * bits * most > BYTES_MOST:
+        most //= 2
+    batches = threads * max(1, -(-faults // (64 * most * threads)))
+    return max(1, -(-faults // (256 * batches))) * 4
 
 
-def _begin(
-    design: Design, stimulus: np.ndarray, faults: Sequence[Fault], backend: str
-) -> tuple[np.ndarray, Program, Golden]:
-    """What every run starts from: its arguments checked, the design compiled, the fault-free run."""
-    if backend not in BACKENDS:
-        raise UnknownNameError("back end", backend, BACKENDS)
-    _check_faults(design, faults)
-    stimulus = check_stimulus(design, stimulus)
-    program = compile_design(design)
-    return stimulus, program, _golden(program, stimulus, backend)
+def generated_words(rows: int) -> int:
+    """Lane words of generated C: 8, a vector of AVX-512; 4 where the first cache holds all nets only so."""
+    return 4 if 32 * rows <= FIRST_CACHE_BYTES < 64 * rows else 8
 
 
-def _golden(program: Program, stimulus: np.ndarray, backend: str) -> Golden:
-    if backend == "numpy":
-        from vedette.softerror.golden import run_reference
+def _best(program: Program, work: int) -> str:
+    """The quickest back end for so many fault-cycles."""
+    if native.kernel() is None:
+        return "numpy"
+    operations = max(1, program.word_operations)
+    pays = work * operations / NATIVE_RATE > WORTH * BUILD_S * operations
+    return "generated" if pays and compiler.available() else "native"
 
-        return run_reference(program, stimulus)
-    return native.run_golden(program, stimulus)
 
-
-def _runner(
-    program: Program, golden: Golden, question: Question, backend: str, stop: np.ndarray, words: int
-) -> Runner:
+def _runner(bench: Bench, question: Question, backend: str, stop: np.ndarray, words: int) -> Runner:
     """What runs a batch of so many words."""
+    program, golden = bench.program, bench.golden
     if backend == "numpy" or native.kernel() is None:
         return lambda batch, keep: lanes.run_reference(program, batch, golden, question, keep_outputs=keep)
     parts = generated.functions(program, words) if backend == "generated" else (0, 0)
@@ -224,38 +235,27 @@ def _runner(
 
 
 def _in_threads(
-    work: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    parts: Sequence[np.ndarray],
-    threads: int,
-    stop: np.ndarray,
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Results of all parts; an interruption ends the running ones within some cycles."""
+    work: Callable[[Batch], np.ndarray], batches: Sequence[Batch], threads: int, stop: np.ndarray
+) -> list[np.ndarray]:
+    """Results of all batches; an interruption ends the running ones within some cycles."""
+    results: list[np.ndarray] = [np.zeros(0)] * len(batches)
+    numbers = iter(range(len(batches)))
+
+    def several() -> None:
+        for number in numbers:  # each thread takes the next one
+            if stop[0]:
+                return
+            results[number] = work(batches[number])
+
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        jobs = [pool.submit(work, part) for part in parts]
+        jobs = [pool.submit(several) for _ in range(max(1, threads))]
         try:
             waiting = set(jobs)
-            while waiting:
+            while waiting:  # in short waits, so that the main thread hears an interruption
                 done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for job in done:
                     job.result()
         except BaseException:
             stop[0] = 1
-            for job in jobs:
-                job.cancel()
             raise
-        return [job.result() for job in jobs]
-
-
-def _check_faults(design: Design, faults: Sequence[Fault]) -> None:
-    """Refuse what points outside the design."""
-    for fault in faults:
-        if fault.kind is FaultKind.PIN:
-            good = 0 <= fault.operation < len(design.operations)
-            good = good and 0 <= fault.pin < len(design.operations[fault.operation].inputs)
-            good = good and 0 <= fault.source < design.bits
-        elif fault.kind is FaultKind.CONFIGURATION:
-            good = bool(fault.bits) and min(fault.bits) >= 0
-        else:
-            good = 0 <= fault.flip_flop < len(design.flip_flops)
-        if not good:
-            raise InputError(f"fault {fault.number} points outside {design.name}: {fault}")
+    return results

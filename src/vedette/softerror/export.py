@@ -409,12 +409,13 @@ def _edge(design: Design, form: _Form) -> list[str]:
             following = f"({_bit(ff.reset)} ? {_reset_value(form, index, ff)} : {following})"
         common.append(f"  {name} <= {following}{f' ^ {upset}' if upset else ''};")
     for index, memory in enumerate(design.memories):
-        enable = _bit(memory.enable)
-        if memory.shifts:
-            kept = f"m{index}[{memory.depth - 2}:0], " if memory.depth > 1 else ""
-            common.append(f"  if ({enable}) m{index} <= {{{kept}{_bit(memory.d)}}};")
-        else:
-            address = f"{{{', '.join(_bit(bit) for bit in reversed(memory.address))}}}"
-            common.append(f"  if ({enable}) m{index}[{address}] <= {_bit(memory.d)};")
+        for write in memory.writes:  # of two writes to one address the later counts, in Verilog as here
+            enable = _bit(write.enable)
+            if memory.shifts:
+                kept = f"m{index}[{memory.depth - 2}:0], " if memory.depth > 1 else ""
+                common.append(f"  if ({enable}) m{index} <= {{{kept}{_bit(write.d)}}};")
+            else:
+                address = f"{{{', '.join(_bit(bit) for bit in reversed(write.address))}}}"
+                common.append(f"  if ({enable}) m{index}[{address}] <= {_bit(write.d)};")
     block = [f"always @(posedge {clock}) begin", *common, "end"] if common else []
     return block + apart

@@ -1,8 +1,7 @@
-"""The fault-free run: every bit in every cycle, and from it where and when each fault can begin to matter.
+"""The fault-free run: every bit in every cycle.
 
 Bits are packed over time, 64 cycles a word, so that a design of a hundred thousand bits and ten thousand
-cycles takes 125 MB. What is visited by nothing changes nothing: a fault that is never activated has the
-fault-free outputs exactly, and any other can start from the fault-free state at its activation.
+cycles takes 125 MB.
 """
 
 from collections.abc import Sequence
@@ -12,8 +11,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8, UInt64
 
 from vedette.errors import InputError
-from vedette.softerror.design import ZERO, Design, Kind, Reset
-from vedette.softerror.faults import Fault, FaultKind
+from vedette.softerror.design import Design
 from vedette.softerror.program import Code, NodeKind, Program
 
 CHECKPOINT_BYTES = 1 << 25  # of memory contents, at most
@@ -120,8 +118,8 @@ def run_reference(program: Program, stimulus: UInt8[np.ndarray, "cycles inputs"]
                 values[out] = code >> (values[a] << 2 | values[b] << 1 | values[c]) & 1
             elif code == Code.RESET:
                 _reset(program, a, values)
-            elif code == Code.MEMORY:
-                _memory_edge(program, a, values, memory)
+            elif code == Code.WRITE:
+                _write(program, a, values, memory)
     return Golden(
         cycles,
         _packed(trace),
@@ -162,15 +160,15 @@ def _reset(program: Program, group: int, values: bytearray) -> None:
             values[row] = value
 
 
-def _memory_edge(program: Program, which: int, values: bytearray, memory: list[list[int]]) -> None:
-    depth, _, d, enable, first, count = program.memories[which].tolist()
+def _write(program: Program, port: int, values: bytearray, memory: list[list[int]]) -> None:
+    which, d, enable, first, count = program.writes[port].tolist()
     if not values[enable]:
         return
     if count == 0:
         memory[which] = [values[d], *memory[which][:-1]]
     else:
-        address = _address(program.memory_addresses[first : first + count].tolist(), values)
-        memory[which][address % depth] = values[d]
+        address = _address(program.write_addresses[first : first + count].tolist(), values)
+        memory[which][address % len(memory[which])] = values[d]
 
 
 def _packed(values: UInt8[np.ndarray, "cycles n"]) -> UInt64[np.ndarray, "n words"]:
@@ -182,76 +180,3 @@ def _packed(values: UInt8[np.ndarray, "cycles n"]) -> UInt64[np.ndarray, "n word
 
 def _unpacked(words: UInt64[np.ndarray, " words"], cycles: int) -> UInt8[np.ndarray, " cycles"]:
     return np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[:cycles]
-
-
-class Activation:
-    """First cycle in which each fault could change anything, by the fault-free run."""
-
-    def __init__(self, design: Design, golden: Golden) -> None:
-        self.design, self.golden = design, golden
-        self.users = users_of_bits(design)
-        self._addresses: dict[int, np.ndarray] = {}
-
-    def of(self, fault: Fault) -> int:
-        """The cycle, or -1.
-
-        A table's address is read in a cycle; a flip-flop inverted by the edge of cycle t differs from
-        t + 1 on; a reset value acts while the reset is 1, at an edge in the cycle before it; a pin differs
-        where the other bit's value does.
-        """
-        golden, design = self.golden, self.design
-        stop = golden.cycles if fault.stop is None else min(fault.stop, golden.cycles)
-        start = max(fault.start, 0)
-        if fault.kind is FaultKind.CONFIGURATION:
-            return self._visited(fault, start, stop)
-        if fault.kind is FaultKind.STATE:
-            return start + 1 if start + 1 < golden.cycles else -1
-        if fault.kind is FaultKind.INITIAL:
-            return 0
-        if fault.kind is FaultKind.RESET:
-            flip_flop = design.flip_flops[fault.flip_flop]
-            if flip_flop.kind is Reset.NONE or flip_flop.reset == ZERO:
-                return -1
-            return _first(golden.bit(flip_flop.reset), start, stop)
-        pin = design.operations[fault.operation].inputs[fault.pin]
-        return _first(golden.bit(pin) ^ golden.bit(fault.source), start, stop)
-
-    def _visited(self, fault: Fault, start: int, stop: int) -> int:
-        users = [user for bit in fault.bits for user in self.users.get(bit, ())]
-        if start == 0:
-            found = [int(self.golden.visits[node, address]) for node, address in users]
-            cycles = [cycle for cycle in found if 0 <= cycle < stop]
-        else:
-            firsts = [_first(self._address(node) == address, start, stop) for node, address in users]
-            cycles = [cycle for cycle in firsts if cycle >= 0]
-        return min(cycles, default=-1)
-
-    def _address(self, node: int) -> np.ndarray:
-        """The address of a table in every cycle."""
-        if node not in self._addresses:
-            self._addresses[node] = sum(
-                (
-                    self.golden.bit(bit) << np.uint8(place)
-                    for place, bit in enumerate(self.design.operations[node].inputs)
-                ),
-                np.zeros(self.golden.cycles, np.uint8),
-            )
-        return self._addresses[node]
-
-
-def users_of_bits(design: Design) -> dict[int, list[tuple[int, int]]]:
-    """For each configuration bit the operations that hold it and its address there."""
-    users: dict[int, list[tuple[int, int]]] = {}
-    for node, operation in enumerate(design.operations):
-        if operation.kind is Kind.TABLE:
-            table = design.tables[operation.table]
-            for address in range(1 << table.width):
-                users.setdefault(table.first_bit + address, []).append((node, address))
-    return users
-
-
-def _first(where: np.ndarray, start: int, stop: int) -> int:
-    if start >= stop:
-        return -1
-    found = int(np.argmax(where[start:stop]))
-    return start + found if where[start + found] else -1

@@ -175,7 +175,7 @@ def _cones(design: Design, out: Choice) -> Iterator[Choice]:
         for bit in operation.inputs:
             users.setdefault(bit, set()).add(i)
     held = {b for ff in design.flip_flops for b in (ff.d, ff.enable, ff.reset)} | set(design.output_bits)
-    held |= {b for memory in design.memories for b in (memory.d, memory.enable, *memory.address)}
+    held |= {b for memory in design.memories for b in memory.reads}
 
     def allowed(index: int) -> bool:
         return index not in out.operations and design.operations[index].kind is not Kind.READ
@@ -292,7 +292,7 @@ class _Model:
                 single.update((ff.d, ff.enable, ff.reset))
         for i, memory in enumerate(design.memories):
             if i not in choice.memories:
-                single.update((memory.d, memory.enable, *memory.address))
+                single.update(memory.reads)
         joined = tripled & single
         outputs = sum(1 for bit in design.output_bits if bit in tripled)
         left += sum(self.flow[bit] for bit in joined) + OUTPUT_RESIDUE * outputs

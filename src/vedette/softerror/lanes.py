@@ -15,6 +15,7 @@ from vedette.softerror.golden import Golden
 from vedette.softerror.program import Code, NodeKind, Program
 
 ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+SHALLOW = 32  # words; memories of more are read lane by lane, which takes the same time for any depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ class _Machine:
             elif code == Code.RESET:
                 self._reset(a)
             else:
-                self._memory_edge(a)
+                self._write(a)
 
     def _apply_marks(self, node: int) -> None:
         """Injection behind a node."""
@@ -168,7 +169,12 @@ class _Machine:
         return self.memory[first : first + depth]
 
     def _read(self, memory: int, address: np.ndarray, words: slice = slice(None)) -> np.ndarray:
-        return _select(self._rows(memory)[:, words], address)
+        rows = self._rows(memory)[:, words]
+        if len(rows) <= SHALLOW:
+            return _select(rows, address)
+        lanes = np.arange(64 * rows.shape[1])
+        seen = rows[_addresses(address) % len(rows), lanes // 64] >> (lanes % 64).astype(np.uint64)
+        return _words(seen & np.uint64(1))
 
     def _reset(self, group: int) -> None:
         bit, start, end = self.program.groups[group].tolist()
@@ -179,23 +185,34 @@ class _Machine:
                 word = self.marks[i]["word"]
                 self.nets[row, word] ^= asserted[word] & self.marks[i]["mask"]
 
-    def _memory_edge(self, which: int) -> None:
-        depth, _, d, enable, first, count = self.program.memories[which].tolist()
+    def _write(self, port: int) -> None:
+        which, d, enable, first, count = self.program.writes[port].tolist()
         rows, data, write = self._rows(which), self.nets[d], self.nets[enable]
         if count == 0:
             rows[:] = (rows & ~write) | (np.concatenate([data[None], rows[:-1]]) & write)
             return
-        address = self.nets[self.program.memory_addresses[first : first + count]]
-        for i in range(depth):
-            here = write.copy()
-            for place in range(count):
-                here &= address[place] if i >> place & 1 else ~address[place]
-            rows[i] = (rows[i] & ~here) | (data & here)
+        lanes = np.flatnonzero(_bits(write))
+        address = self.nets[self.program.write_addresses[first : first + count]]
+        cells = _addresses(address)[lanes] % len(rows), lanes // 64
+        bit = np.uint64(1) << (lanes % 64).astype(np.uint64)
+        np.bitwise_and.at(rows, cells, ~bit)
+        np.bitwise_or.at(rows, cells, bit & data[lanes // 64])
 
 
 def _spread(values: np.ndarray, words: int) -> np.ndarray:
     """A row of words for each bit, all lanes alike."""
     return np.repeat(np.where(values != 0, ALL, np.uint64(0))[:, None], words, axis=1)
+
+
+def _addresses(rows: np.ndarray) -> np.ndarray:
+    """Address bits, lowest first, as a number for each lane."""
+    bits = np.unpackbits(rows.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+    return np.asarray((1 << np.arange(len(rows))) @ bits.astype(np.int64))
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    """Lanes, 0 or 1 each, as words."""
+    return np.packbits(values.astype(np.uint8), bitorder="little").view("<u8").astype(np.uint64)
 
 
 def _select(rows: np.ndarray, address: np.ndarray) -> np.ndarray:

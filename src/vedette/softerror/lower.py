@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from vedette.errors import InputError
 from vedette.hardware.netlist import Bit, Cell, Netlist
-from vedette.softerror import primitives
+from vedette.softerror import block_ram, dsp, primitives
 from vedette.softerror.cell_names import Label, label_cells
+from vedette.softerror.cell_pins import CellPins
 from vedette.softerror.design import (
     ONE,
     ZERO,
@@ -31,7 +32,9 @@ from vedette.softerror.design import (
     Port,
     Reset,
     Table,
+    Write,
 )
+from vedette.softerror.gates import Gates
 
 
 def lower(netlist: Netlist) -> Design:
@@ -79,7 +82,7 @@ class _Lowering:
     operations: list[tuple[Kind, Bit, tuple[Bit, ...], int, Cell]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     flip_flops: list[tuple[FlipFlop, Bit, Bit, Bit, Bit]] = field(default_factory=list)  # q d enable reset
-    memories: list[tuple[Memory, Bit, Bit, tuple[Bit, ...]]] = field(default_factory=list)  # d enable address
+    memories: list[tuple[Memory, list[tuple[Bit, Bit, tuple[Bit, ...]]]]] = field(default_factory=list)
 
     def design(self) -> Design:
         cells = sorted(self.netlist.cells, key=lambda cell: cell.name)
@@ -159,14 +162,12 @@ class _Lowering:
         """The one clock net; None where there is no state."""
         users: dict[Bit, Cell] = {}
         for cell in cells:
-            pin = _clock_pin(cell)
-            if pin is None:
-                continue
-            if cell.parameters.get(f"IS_{pin}_INVERTED", 0) == 1:
-                raise InputError(
-                    f"{cell.type} {_at(cell)} works on the falling edge", hint="use one edge of one clock"
-                )
-            users.setdefault(self._resolve(self._pin(cell, pin)), cell)
+            for pin in _clock_pins(cell):
+                if cell.parameters.get(f"IS_{pin}_INVERTED", 0) == 1:
+                    raise InputError(
+                        f"{cell.type} {_at(cell)} works on the falling edge", hint="use one edge of one clock"
+                    )
+                users.setdefault(self._resolve(self._pin(cell, pin)), cell)
         if not users:
             return None
         if len(users) > 1:
@@ -190,7 +191,7 @@ class _Lowering:
     def _refuse_clock_as_data(self, cells: Sequence[Cell], clock: Bit) -> None:
         for cell in cells:
             for pin, bits in cell.connections.items():
-                reads = cell.directions.get(pin) == "input" and pin != _clock_pin(cell)
+                reads = cell.directions.get(pin) == "input" and pin not in _clock_pins(cell)
                 if reads and cell.type not in primitives.BUFFERS and clock in map(self._resolve, bits):
                     raise InputError(
                         f"the clock {self.netlist.called(clock)} is data at pin {pin} of {_at(cell)}",
@@ -222,6 +223,29 @@ class _Lowering:
             self._flip_flop(cell, primitives.FLIP_FLOPS[kind])
         elif kind in primitives.MEMORIES:
             self._memory(cell, primitives.MEMORIES[kind])
+        elif kind in dsp.KINDS:
+            seen = self._behavioral(cell)
+            dsp.lower(cell, seen, Gates(lambda what, inputs: seen.emit(what, inputs, None, -1)))
+        elif kind in block_ram.KINDS:
+            around = self._behavioral(cell)
+            block_ram.lower(cell, around, Gates(lambda what, inputs: around.emit(what, inputs, None, -1)))
+
+    def _behavioral(self, cell: Cell) -> CellPins:
+        """A cell as those see it that are described by what they do."""
+
+        def emit(kind: Kind, inputs: Sequence[Bit], out: Bit | None, memory: int) -> Bit:
+            return self._emit(kind, cell, inputs, out, memory)
+
+        return CellPins(
+            cell,
+            self.labels[cell.name],
+            self._read,
+            self._new,
+            emit,
+            self.flip_flops,
+            self.memories,
+            self.wanted,
+        )
 
     def _content(self, cell: Cell, name: str, width: int) -> int:
         """A parameter as a number; digits that are x or z are 0, and counted."""
@@ -321,9 +345,9 @@ class _Lowering:
             content = self._content(cell, name, kind.depth * step)
             initial = sum((content >> (first + step * word) & 1) << word for word in range(kind.depth))
             shown = label.name if len(kind.bits) == 1 else f"{label.name}[{bit.data[0][2:]}{bit.data[1]}]"
-            memory = Memory(shown, cell.type, kind.depth, -1, -1, (), initial, label.source)
+            memory = Memory(shown, cell.type, kind.depth, (), initial, label.source)
             index = len(self.memories)
-            self.memories.append((memory, self._read(self._pin(cell, *bit.data)), enable, write))
+            self.memories.append((memory, [(self._read(self._pin(cell, *bit.data)), enable, write)]))
             for out, address in outs:
                 pins = [pin if pin == "1" else self._read(self._pin(cell, pin, i)) for pin, i in address]
                 self._emit(Kind.READ, cell, pins, out, index)
@@ -357,8 +381,14 @@ class _Lowering:
             for flip_flop, q, d, enable, reset in self.flip_flops
         )
         memories = tuple(
-            replace(memory, d=number[d], enable=number[enable], address=tuple(number[bit] for bit in address))
-            for memory, d, enable, address in self.memories
+            replace(
+                memory,
+                writes=tuple(
+                    Write(number[d], number[enable], tuple(number[bit] for bit in address))
+                    for d, enable, address in writes
+                ),
+            )
+            for memory, writes in self.memories
         )
         return Design(
             name=self.netlist.name,
@@ -386,8 +416,8 @@ class _Lowering:
         wanted = {bit for _, bits in outputs for bit in bits}
         for _, _, d, enable, reset in self.flip_flops:
             wanted |= {d, enable, reset}
-        for _, d, enable, address in self.memories:
-            wanted |= {d, enable, *address}
+        for _, writes in self.memories:
+            wanted |= {bit for d, enable, address in writes for bit in (d, enable, *address)}
         driver = {out: (kind, pins) for kind, out, pins, _, _ in self.operations}
         todo = [*wanted, *(out for out, (kind, _) in driver.items() if kind is Kind.TABLE)]
         live: set[Bit] = set()
@@ -447,8 +477,12 @@ def _described(cell: Cell, labels: Mapping[str, Label]) -> str:
     return f"{cell.type} {label.name}" + (f" ({label.source})" if label.source else "")
 
 
-def _clock_pin(cell: Cell) -> str | None:
+def _clock_pins(cell: Cell) -> tuple[str, ...]:
     if cell.type in primitives.FLIP_FLOPS:
-        return "C"
+        return ("C",)
+    if cell.type in dsp.KINDS:
+        return ("CLK",) if dsp.clocked(cell) else ()
+    if cell.type in block_ram.KINDS:
+        return block_ram.clocks(cell)
     memory = primitives.MEMORIES.get(cell.type)
-    return memory.clock if memory else None
+    return (memory.clock,) if memory else ()

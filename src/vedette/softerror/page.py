@@ -277,6 +277,9 @@ def _coverage(found: dict[str, Any]) -> Section:
         ["single-point fault metric, SPFM", found["spfm"]],
         ["latent fault metric, LFM", found["lfm"]],
     ]
+    if found["tolerated_cycles"] is not None:
+        lines.append(["alarms count until, cycles after the error", found["tolerated_cycles"]])
+        lines.append(["faults whose alarm comes later", found["late"]])
     words = "ISO 26262-5, every fault taken to be equally frequent; latent in the strictest reading."
     return Section("Diagnostic coverage", words, parts=[Table(["metric", "value"], lines)])
 

@@ -52,6 +52,8 @@ class Plan:
         until: draw until the share that propagates is known to this half width, 95 %; None: do not.
         compare: output ports that are compared; () for all that are no alarms.
         alarms: output ports that report an error instead of being one.
+        tolerated_cycles: for the safety metrics, an alarm counts up to so long after the first wrong output;
+            None: any does.
         enable: port whose bit 0 says, in the golden run, which cycles are compared; "" for all.
     """
 
@@ -64,6 +66,7 @@ class Plan:
     until: float | None = None
     compare: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    tolerated_cycles: int | None = None
     enable: str = ""
 
     def __post_init__(self) -> None:
@@ -76,6 +79,11 @@ class Plan:
             raise InputError(f"an interval of {self.until}", hint="give a half width such as 0.01")
         if self.draw is not None and self.draw < 1:
             raise InputError(f"a sample of {self.draw} faults", hint="draw at least one")
+        if self.tolerated_cycles is not None and not (self.alarms and self.tolerated_cycles >= 0):
+            raise InputError(
+                f"{self.tolerated_cycles} tolerated cycles with {len(self.alarms)} alarm outputs",
+                hint="name the outputs that report errors with --alarm, and give 0 cycles or more",
+            )
 
 
 def faults_of_ids(design: Design, plan: Plan, cycles: int, ids: Iterable[int]) -> list[Fault]:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int64
 
 from vedette.errors import InputError, UnknownNameError
 from vedette.softerror.design import ONE, ZERO, Design, Kind, Reset, Table
-from vedette.softerror.faults import Fault, FaultKind
+from vedette.softerror.faults import FOREVER, KINDS, Fault, FaultColumns, FaultKind
+from vedette.softerror.pin_buffers import PIN, pins_of
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,42 @@ class Population:
     fault: Callable[[int, int], Fault]
     place: Callable[[int], "Place"]
 
+    def columns(self, indices: Int64[np.ndarray, " n"]) -> FaultColumns:
+        """Some faults at once."""
+        return FaultColumns.of([self.fault(number, i) for number, i in enumerate(indices.tolist())])
+
+
+@dataclass(frozen=True)
+class ConfigurationBits(Population):
+    """The configuration bits, one a fault: so many that they are written in columns from the start.
+
+    Attributes:
+        numbers: of the bits.
+        window: when they are upset.
+    """
+
+    numbers: Int64[np.ndarray, " size"]
+    window: "Window"
+
+    def columns(self, indices: Int64[np.ndarray, " n"]) -> FaultColumns:
+        """Some faults at once."""
+        count, window = len(indices), self.window
+        if window.start is None:
+            return super().columns(indices)
+        start, stop = window.of(0)
+        none = np.full(count, -1)
+        return FaultColumns(
+            np.full(count, KINDS[FaultKind.CONFIGURATION]),
+            self.numbers[indices],
+            np.arange(1, count + 1),
+            none,
+            none,
+            none,
+            none,
+            np.full(count, start),
+            np.full(count, FOREVER if stop is None else stop),
+        )
+
 
 @dataclass(frozen=True)
 class Place:
@@ -105,7 +143,7 @@ def configuration(design: Design, window: Window) -> Population:
         table = design.tables[owners[bits[index]]]
         return Place(table.name, table.source, str(bits[index] - table.first_bit))
 
-    return Population("init", len(bits), fault, place)
+    return ConfigurationBits("init", len(bits), fault, place, np.array(bits, np.int64), window)
 
 
 def pairs(design: Design, window: Window) -> Population:
@@ -171,11 +209,15 @@ def attributes(design: Design, window: Window) -> Population:
 def pins(design: Design, window: Window) -> Population:
     """F4: every pin of every table stuck at 0, stuck at 1, or reading another net, in this order.
 
+    Then those of flip-flops, where the design is `pin_buffers.buffered`.
     The other net is drawn from those settled before the table, so that no loop can close; a pin for which
     there is none but constants and itself reads 0 there.
     """
     reached = [i for i, operation in enumerate(design.operations) if operation.kind is Kind.TABLE]
     all_pins = [(which, pin) for which in reached for pin in range(len(design.operations[which].inputs))]
+    buffers = pins_of(design)
+    all_pins += [(which, PIN) for which in buffers]
+    nets = len(design.operations) - len(buffers)  # what a buffer gives is no other net
     start_bits = list(design.input_bits)
     driven = {operation.out for operation in design.operations}
     start_bits += [flip_flop.q for flip_flop in design.flip_flops if flip_flop.q not in driven]
@@ -183,7 +225,7 @@ def pins(design: Design, window: Window) -> Population:
 
     def other(which: int, pin: int) -> int:
         here = design.operations[which].inputs[pin]
-        choices = len(start_bits) + which
+        choices = len(start_bits) + min(which, nets)
         generator = np.random.default_rng((window.seed, which, pin))
         for drawn in generator.integers(choices, size=8).tolist() if choices else ():
             bit = start_bits[drawn] if drawn < len(start_bits) else order[drawn - len(start_bits)]
@@ -203,9 +245,12 @@ def pins(design: Design, window: Window) -> Population:
 
     def place(index: int) -> Place:
         which, pin, source = split(index)
+        read = ("0", "1", design.names.get(source, f"bit {source}"))[index % 3]
+        if which in buffers:
+            flip_flop, name = design.flip_flops[buffers[which][0]], buffers[which][1]
+            return Place(flip_flop.name, flip_flop.source, f"{name}={read}")
         table = design.tables[design.operations[which].table]
-        what = (f"I{pin}=0", f"I{pin}=1", f"I{pin}={design.names.get(source, f'bit {source}')}")[index % 3]
-        return Place(table.name, table.source, what)
+        return Place(table.name, table.source, f"I{pin}={read}")
 
     return Population("pins", 3 * len(all_pins), fault, place)
 

@@ -111,11 +111,14 @@ MEMORIES = {
     "RAM64M8": _wide(6, "ABCDEFGH", 1),
 }
 
-KNOWN = frozenset({*LUTS, "LUT6_2", "INV", *BUFFERS, *MUXES, *CARRIES, *CONSTANTS, *FLIP_FLOPS, *MEMORIES})
+BEHAVIORAL = frozenset({"DSP48E1", "DSP48E2", "RAMB18E1", "RAMB36E1", "RAMB18E2", "RAMB36E2"})
+KNOWN = frozenset(
+    {*LUTS, "LUT6_2", "INV", *BUFFERS, *MUXES, *CARRIES, *CONSTANTS, *FLIP_FLOPS, *MEMORIES, *BEHAVIORAL}
+)
 REFUSALS = {
     "LD": "latches have no clock edge: describe a flip-flop, or cover every case of the process",
-    "DSP": "synthesize without DSP blocks (-nodsp)",
-    "RAMB": "synthesize without block RAM (-nobram)",
+    "DSP": "synthesize without DSP blocks (--no-blocks)",
+    "RAMB": "synthesize without block RAM (--no-blocks)",
     "URAM": "leave UltraRAM out (no -uram)",
     "FD": "this flip-flop works on the falling edge: use one edge of one clock",
     "BUFGCE": "a gated clock is a second clock: use the clock enable of the flip-flops",

@@ -26,7 +26,7 @@ class Code(IntEnum):
     READ = 257  # operation a reads its memory
     RESET = 258  # reset group a acts
     COMPARE = 259  # outputs are sampled and compared
-    MEMORY = 260  # memory a takes its edge
+    WRITE = 260  # write port a takes its edge; of two ports of a memory the later wins
 
 
 class NodeKind(IntEnum):
@@ -62,8 +62,10 @@ class Program:
         node_inputs: bits.
         groups: for each reset group: the reset bit, first entry in `members`, one past its last.
         members: flip-flop, row that is set, value.
-        memories: depth, first bit among all memories' bits, d, enable, first address, address bits.
-        memory_addresses: bits.
+        memories: depth, first bit among all memories' bits.
+        writes: for each write port: memory, d, enable, first entry in `write_addresses`, address bits (none:
+            the memory shifts).
+        write_addresses: bits.
         flip_flops: q of each.
         inputs, outputs: bits, as columns of stimulus and response.
     """
@@ -76,8 +78,9 @@ class Program:
     node_inputs: Int32[np.ndarray, " edges"]
     groups: Int32[np.ndarray, "groups 3"]
     members: Int32[np.ndarray, "members 3"]
-    memories: Int32[np.ndarray, "memories 6"]
-    memory_addresses: Int32[np.ndarray, " address_bits"]
+    memories: Int32[np.ndarray, "memories 2"]
+    writes: Int32[np.ndarray, "writes 5"]
+    write_addresses: Int32[np.ndarray, " address_bits"]
     flip_flops: Int32[np.ndarray, " flip_flops"]
     inputs: Int32[np.ndarray, " inputs"]
     outputs: Int32[np.ndarray, " outputs"]
@@ -164,8 +167,8 @@ class _Writer:
 
     def edge(self) -> None:
         """Memories, then flip-flops; those that others read directly change last."""
-        for memory in range(len(self.design.memories)):
-            self.emit(Code.MEMORY, 0, memory)
+        for port in range(sum(len(memory.writes) for memory in self.design.memories)):
+            self.emit(Code.WRITE, 0, port)
         flip_flops = self.design.flip_flops
         read = {f.reset for f in flip_flops if f.kind is not Reset.NONE}
         read |= {bit for f in flip_flops for bit in (f.d, f.enable) if bit != f.q}
@@ -197,14 +200,15 @@ class _Writer:
             inputs += operation.inputs
         contents = [design.tables[o.table].content if o.kind is Kind.TABLE else 0 for o in design.operations]
         memories: list[tuple[int, ...]] = []
+        writes: list[tuple[int, ...]] = []
         addresses: list[int] = []
         first = 0
-        for memory_ in design.memories:
-            memories.append(
-                (memory_.depth, first, memory_.d, memory_.enable, len(addresses), len(memory_.address))
-            )
+        for which, memory_ in enumerate(design.memories):
+            memories.append((memory_.depth, first))
             first += memory_.depth
-            addresses += memory_.address
+            for write in memory_.writes:
+                writes.append((which, write.d, write.enable, len(addresses), len(write.address)))
+                addresses += write.address
         return Program(
             design,
             self.rows,
@@ -214,7 +218,8 @@ class _Writer:
             np.array(inputs, np.int32),
             _table(self.groups, 3),
             _table(self.members, 3),
-            _table(memories, 6),
+            _table(memories, 2),
+            _table(writes, 5),
             np.array(addresses, np.int32),
             np.array([f.q for f in design.flip_flops], np.int32),
             np.array(design.input_bits, np.int32),

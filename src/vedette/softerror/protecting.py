@@ -8,9 +8,12 @@ import numpy as np
 
 from vedette.errors import InputError
 from vedette.images import write_atomically
+from vedette.jobs import HERE, Jobs
 from vedette.softerror import export, harden
-from vedette.softerror.campaign import Campaign, Progress, load_campaign, plan_of, run_campaign
+from vedette.softerror.campaign import Campaign, load_campaign, plan_of, run_campaign
 from vedette.softerror.faults import Fault, FaultKind
+from vedette.softerror.parts import Progress
+from vedette.softerror.pin_buffers import buffered, plain
 from vedette.softerror.plan import Engine, faults_of_ids
 from vedette.softerror.rows import Rows, outcomes_of
 from vedette.softerror.stored import load, store
@@ -55,6 +58,7 @@ def harden_campaign(
     full: bool = False,
     exclude: Sequence[str] = (),
     progress: Progress | None = None,
+    jobs: Jobs = HERE,
 ) -> Remainder:
     """Triplicate what the campaign in `folder` advises, and run the same campaign on the result in `output`.
 
@@ -64,6 +68,7 @@ def harden_campaign(
         budget: tables that may be added, as a fraction of those there are.
         full: triplicate everything, whatever it costs.
         exclude: patterns of cell names that stay single.
+        jobs: where the campaign on the result is run.
 
     Raises:
         InputError: no campaign with the class `init`, a pattern that names nothing, or a fault-free run
@@ -79,6 +84,7 @@ def harden_campaign(
     bits, chosen = _bits(
         campaign.rows, faults_of_ids(design, plan, len(stimulus), campaign.rows.number.tolist())
     )
+    design = plain(design)
     estimated = None
     advice = None
     if full:
@@ -94,14 +100,15 @@ def harden_campaign(
             "the hardened design gives other outputs without a fault", hint="please report this design"
         )
     about = {"versions": campaign.summary["versions"], "hardened_from": campaign.summary["design_sha256"]}
-    again = run_campaign(hardened.design, stimulus, plan, output, engine, about=about, progress=progress)
-    store(output, hardened.design, stimulus)
+    struck = buffered(hardened.design) if "pins" in plan.faults else hardened.design
+    again = run_campaign(struck, stimulus, plan, output, engine, about=about, progress=progress, jobs=jobs)
+    store(output, struck, stimulus)
     write_atomically(output / "hardened.v", export.copy(hardened.design, edge_resets=True).encode())
     write_atomically(output / "cells.txt", "".join(f"{name}\n" for name in cells).encode())
     if advice is not None:
         write_atomically(output / "curve.csv", harden.curve_csv(advice).encode())
     ids = again.rows.number.tolist()
-    new_bits, new = _bits(again.rows, faults_of_ids(hardened.design, plan, len(stimulus), ids))
+    new_bits, new = _bits(again.rows, faults_of_ids(struck, plan, len(stimulus), ids))
     safe = [role for role in Role if role not in EXPOSED]
     inside = np.isin(new_bits, hardened.bits(*safe))
     return Remainder(

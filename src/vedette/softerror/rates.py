@@ -35,12 +35,18 @@ def campaign_safety(
 ) -> SafetyTable | None:
     """The metrics of ISO 26262-5 of a campaign with alarm outputs; None of one without.
 
+    Args:
+        tolerated_cycles: as in `safety`; None: what the campaign was run with.
+
     Raises:
         InputError: there is no campaign, or it did not upset configuration bits.
     """
     campaign = load_campaign(folder)
-    if not plan_of(campaign.summary).alarms:
+    plan = plan_of(campaign.summary)
+    if not plan.alarms:
         return None
+    if tolerated_cycles is None:
+        tolerated_cycles = plan.tolerated_cycles
     chosen = _init(campaign.rows, folder)
     return safety(outcomes_of(campaign.rows, chosen), rate, tolerated_cycles=tolerated_cycles)
 

@@ -85,11 +85,12 @@ class _Machine:
             else:
                 after.append(value[flip_flop.q])
         for memory, content in zip(self.design.memories, self.content, strict=True):
-            if value[memory.enable] and memory.shifts:
-                content.insert(0, value[memory.d])
-                content.pop()
-            elif value[memory.enable]:
-                content[sum(value[bit] << i for i, bit in enumerate(memory.address))] = value[memory.d]
+            for write in memory.writes:
+                if value[write.enable] and memory.shifts:
+                    content.insert(0, value[write.d])
+                    content.pop()
+                elif value[write.enable]:
+                    content[sum(value[bit] << i for i, bit in enumerate(write.address))] = value[write.d]
         for index, flip_flop in enumerate(self.design.flip_flops):
             value[flip_flop.q] = after[index]
         if self.fault is not None and self._is(FaultKind.STATE) and cycle == self.fault.start:

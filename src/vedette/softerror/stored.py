@@ -17,7 +17,7 @@ import numpy as np
 
 from vedette.errors import InputError
 from vedette.images import write_atomically
-from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table
+from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Reset, Table, Write
 from vedette.softerror.plan import Bits
 
 DESIGN, STIMULUS = "design.json.gz", "stimulus.npz"
@@ -78,7 +78,10 @@ def from_json(text: str) -> Design:
         Operation(**{**entry, "kind": Kind(entry["kind"]), "inputs": tuple(entry["inputs"])})
         for entry in held["operations"]
     )
-    held["tables"], held["memories"] = _each(Table, held["tables"]), _each(Memory, held["memories"])
+    held["tables"] = _each(Table, held["tables"])
+    held["memories"] = tuple(
+        Memory(**{**entry, "writes": _each(Write, entry["writes"])}) for entry in held["memories"]
+    )
     held["flip_flops"] = tuple(
         FlipFlop(**{**entry, "kind": Reset(entry["kind"])}) for entry in held["flip_flops"]
     )

@@ -12,7 +12,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from vedette.errors import InputError
-from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Table
+from vedette.softerror.design import Design, FlipFlop, Kind, Memory, Operation, Port, Table, Write
 from vedette.softerror.export import groups
 
 MAJORITY = 0xE8  # of three: 1 where two or three are 1
@@ -207,9 +207,7 @@ class _Triplication:
             self.memories[place] = replace(
                 memory,
                 name=_copy_name(memory.name, c, many),
-                d=self._see(memory.d, c, many),
-                enable=self._see(memory.enable, c, many),
-                address=tuple(self._see(bit, c, many) for bit in memory.address),
+                writes=tuple(self._write(write, c, many) for write in memory.writes),
             )
         design = Design(
             old.name,
@@ -263,7 +261,7 @@ class _Triplication:
                 read |= {ff.d, ff.enable, ff.reset}
         for i, memory in enumerate(old.memories):
             if i not in choice.memories:
-                read |= {memory.d, memory.enable, *memory.address}
+                read |= set(memory.reads)
         return read
 
     def _operation(
@@ -340,6 +338,10 @@ class _Triplication:
         if len(copies) == 1:
             return copies[0]
         return copies[c] if many > 1 else self.joined[bit]
+
+    def _write(self, write: Write, c: int, many: int) -> Write:
+        d, enable, *address = (self._see(bit, c, many) for bit in write.bits)
+        return Write(d, enable, tuple(address))
 
     def _flip_flop(self, ff: FlipFlop, q: int, c: int, many: int) -> FlipFlop:
         return replace(
