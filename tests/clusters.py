@@ -16,7 +16,17 @@ TESTS = Path(__file__).parent
 def scheduler(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """Address and process of a scheduler without workers, on a port that the system chose."""
     file = folder / "scheduler.json"
-    words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file]
+    words = [
+        "scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--dashboard-address",
+        "127.0.0.1:0",
+        "--scheduler-file",
+        file,
+    ]
     with _dask(words, {}) as process:
         yield _address(file, process), process
 
@@ -53,7 +63,8 @@ def cluster(folder: Path, workers: int = 1) -> Iterator[str]:
 @contextmanager
 def _dask(words: list[object], settings: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """`dask WORDS` until the context ends; modules of the tests can be imported there."""
-    path = os.pathsep.join([*filter(None, [settings.get("PYTHONPATH")]), str(TESTS)])
+    paths = settings.get("PYTHONPATH"), os.environ.get("PYTHONPATH"), str(TESTS)
+    path = os.pathsep.join(filter(None, paths))
     process = subprocess.Popen(
         [sys.executable, "-m", "dask", *map(str, words)],
         env=os.environ | dict(settings) | {"PYTHONPATH": path},

@@ -17,8 +17,6 @@ from vedette.jobs import HERE, open_jobs
 from vedette.jobs import cluster as library
 from vedette.jobs import worker as on_worker
 
-pytestmark = pytest.mark.slow  # processes start, die and are waited for: some minutes
-
 
 @pytest.fixture(scope="module")
 def local():
@@ -150,9 +148,12 @@ def test_a_scheduler_without_workers_is_waited_for_and_then_named(tmp_path):
 
 
 def test_other_versions_on_a_worker_are_refused(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import numpy, vedette\nvedette.__version__ = '0.0.1'\nnumpy.__version__ = '1.26.0'\n"
-    )
+    imported = "import numpy, vedette\nvedette.__version__ = '0.0.1'\nnumpy.__version__ = '1.26.0'\n"
+    (tmp_path / "sitecustomize.py").write_text(imported)  # older Dask asks the modules
+    for name, version in {"vedette": "0.0.1", "numpy": "1.26.0"}.items():
+        folder = tmp_path / f"{name}-{version}.dist-info"  # what an installed package says of itself
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     with (
         scheduler(tmp_path) as (address, _),
         worker(address, tmp_path, {"PYTHONPATH": str(tmp_path)}),

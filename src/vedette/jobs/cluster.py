@@ -213,11 +213,8 @@ def _client(address: str) -> Iterator["Client"]:
     from distributed import Client
     from distributed.versions import VersionMismatchWarning
 
-    parts = urlsplit(address)
     try:
-        socket.create_connection(
-            (parts.hostname, parts.port), CONNECT_S
-        ).close()  # refused at once, not later
+        _knock(address)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # ours says what matters
             client = Client(address, timeout=CONNECT_S, set_as_default=False)
@@ -228,6 +225,18 @@ def _client(address: str) -> Iterator["Client"]:
         ) from None
     with client:
         yield client
+
+
+def _knock(address: str) -> None:
+    """See that something of Dask listens, which speaks first; its client would wait much longer, or for ever.
+
+    Raises:
+        OSError: nobody does, or another service.
+    """
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), CONNECT_S) as connection:
+        if parts.scheme == "tcp" and not connection.recv(1):
+            raise ConnectionError("it hung up")
 
 
 def _check_workers(client: "Client", patience_s: float, hint: str) -> None:
@@ -268,9 +277,10 @@ def _local_cluster(workers: int) -> Iterator[str]:
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any port: None can still mean 8787, which may be in use
             memory_limit=0,  # as without Dask, the system's
             local_directory=folder,
+            preload=["vedette.jobs.worker"],
             silence_logs=logging.CRITICAL,  # a worker that is killed is replaced: no news
         ) as cluster,
     ):

@@ -2,6 +2,7 @@
 
 import pickle
 import platform
+import signal
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -11,6 +12,11 @@ from distributed import WorkerPlugin, get_worker
 
 from vedette import __version__
 from vedette.errors import ClusterError
+
+
+def dask_setup(worker: object) -> None:
+    """A local worker leaves Ctrl-C to the process that started it, and ends with that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Held(WorkerPlugin):
