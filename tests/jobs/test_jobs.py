@@ -129,6 +129,14 @@ def test_a_scheduler_that_is_not_there_is_said_at_once():
     assert time.monotonic() - start < 5
 
 
+def test_tls_without_certificates_says_where_to_name_them(monkeypatch):
+    for name in library.TLS:
+        monkeypatch.delenv(f"DASK_DISTRIBUTED__COMM__TLS__{name}", raising=False)
+    with pytest.raises(ClusterError, match="certificates") as caught, open_jobs("tls://127.0.0.1:1"):
+        pass
+    assert "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT" in caught.value.hint
+
+
 def test_a_port_that_is_no_scheduler_is_told_from_one(monkeypatch):
     monkeypatch.setattr(library, "CONNECT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:

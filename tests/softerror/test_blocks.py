@@ -3,9 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
-from softerror.test_yosys import needs_icarus, needs_yosys, rtl_outputs
+from softerror.test_yosys import rtl_outputs
 
 from vedette.errors import InputError
 from vedette.hardware import netlist
@@ -40,8 +41,8 @@ def synthesized(folder: Path, family: str) -> Design:
     return lower(netlist.read(folder / "netlist.json"))
 
 
-@needs_yosys
-@needs_icarus
+@needs.yosys
+@needs.icarus
 @pytest.mark.sim
 @pytest.mark.parametrize("family", ["xc7", pytest.param("xcup", marks=pytest.mark.slow)])
 def test_memories_and_multipliers_do_what_their_verilog_does(family, tmp_path):
@@ -93,7 +94,7 @@ def alu(x: int, y: int, z: int, carry: int, mode: int) -> int:
     return plain[2 if y else 0, mode] & MASK
 
 
-@needs_yosys
+@needs.yosys
 @pytest.mark.parametrize("stages", [0, 1, 2])
 def test_every_mode_of_a_dsp_block_is_that_of_the_users_guide(stages, tmp_path):
     text = DIRECT.replace("STAGES", str(stages)).replace("PRODUCT", str(int(stages > 0)))
@@ -140,7 +141,7 @@ def test_every_mode_of_a_dsp_block_is_that_of_the_users_guide(stages, tmp_path):
         a1, b1 = row["a"], row["b"]
 
 
-@needs_yosys
+@needs.yosys
 def test_what_is_not_modeled_is_named(tmp_path):
     (tmp_path / "top.v").write_text(
         'module top(input clk, input [47:0] c, output [47:0] p); DSP48E1 #(.USE_SIMD("TWO24")) d'

@@ -80,7 +80,9 @@ def test_equal_input_gives_equal_bytes_whatever_the_parts(tmp_path, monkeypatch)
     for name in ("faults.csv", "summary.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     written = sorted(p.name for p in (tmp_path / "b").iterdir())
-    assert written == ["campaign.json", "faults.csv", "histogram.csv", "summary.json"]
+    assert written == [
+        "campaign.json", "faults.csv", "histogram.csv", "histogram.png", "histogram.svg", "summary.json"
+    ]  # fmt: skip
 
 
 def test_a_stopped_campaign_goes_on_with_what_is_missing(tmp_path, monkeypatch):

@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 from softerror import random_designs
 
 from vedette.errors import InputError, UnknownNameError
-from vedette.softerror import engine, generated, golden, native, ternary
+from vedette.softerror import engine, generated, golden, native, oracle, ternary
 from vedette.softerror.activation import Users
 from vedette.softerror.batch import make_batches
 from vedette.softerror.design import Design, Kind, Operation, Port, Table
@@ -22,7 +23,7 @@ from vedette.softerror.program import Code, compile_design
 from vedette.softerror.reference import simulate
 from vedette.tools import compiler
 
-needs_native = pytest.mark.skipif(native.kernel() is None, reason="the compiled module is not built")
+needs_native = needs.native(native.kernel())
 COLUMNS = ("mismatches", "first", "last", "alarmed")
 
 
@@ -128,7 +129,6 @@ def test_streams_and_checksums_are_of_the_faulty_machine() -> None:
         assert np.array_equal(output, simulate(design, stimulus, fault))
     assert np.array_equal(engine.stream(design, stimulus, faults[3]), outputs[3])
     assert np.array_equal(engine.stream(design, stimulus), simulate(design, stimulus))
-    oracle = pytest.importorskip("vedette.softerror.oracle")
     assert engine.crcs(design, stimulus, faults).tolist() == [oracle.crc(output) for output in outputs]
 
 

@@ -1,5 +1,7 @@
 """The exported text: forms, ports, names; what it means is asked of simulators in test_oracle."""
 
+import re
+
 import pytest
 from softerror.naive import and_gate, counter
 from softerror.scalar import random_design
@@ -71,3 +73,15 @@ def test_faults_of_another_design_are_refused():
         export.copy(and_gate(), Fault(0, FaultKind.CONFIGURATION, bits=(99,)))
     with pytest.raises(InputError, match="fault 4"):
         export.copy(and_gate(), Fault(4, FaultKind.STATE, flip_flop=0))
+
+
+def test_marked_text_has_a_mark_at_every_flip_flop_and_every_table():
+    text = export.copy(counter(), keep=True, edge_resets=True)
+    mark = '(* keep, DONT_TOUCH = "yes" *)'
+    design = counter()
+    for ff in design.flip_flops:
+        assert f"{mark} reg n{ff.q} " in text
+    for operation in design.operations:
+        assert re.search(rf"^{re.escape(mark)} vedette_table\d #.* t{operation.out}\(", text, re.MULTILINE)
+    assert "always" not in text.replace(f"{mark} always", "")
+    assert mark not in export.copy(counter())

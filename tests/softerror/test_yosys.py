@@ -1,25 +1,25 @@
 """Yosys: Verilog becomes netlists whose simulation equals the Verilog; failures are told in one line."""
 
 import json
-import shutil
+import re
 import subprocess
+import sys
 
+import needs
 import numpy as np
 import pytest
 
 from vedette.errors import InputError, MissingExtraError, ToolError, UnknownNameError
 from vedette.hardware import netlist
+from vedette.softerror import export
 from vedette.softerror.lower import lower
 from vedette.softerror.reference import simulate
 from vedette.softerror.samples import SAMPLES, sample, sample_source
 from vedette.softerror.stimulus import random_stimulus
+from vedette.softerror.triplicate import everything, triplicate
 from vedette.tools import rtlil, yosys
 
 pytestmark = pytest.mark.sim
-needs_yosys = pytest.mark.skipif(
-    yosys.importlib.util.find_spec("pyosys") is None, reason="needs the extra `silicon`"
-)
-needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
 
 STRUCTURAL = r"""
 module top (input clk, input [1:0] a, output y);
@@ -65,7 +65,7 @@ endmodule
     return np.array([[c for c in line[::-1]] for line in lines])
 
 
-@needs_icarus
+@needs.icarus
 @pytest.mark.parametrize("name", ["counter", "crc", "fifo", "fsm", "mac"])
 def test_samples_do_what_their_verilog_does(name, tmp_path):
     design = sample(name)
@@ -77,7 +77,7 @@ def test_samples_do_what_their_verilog_does(name, tmp_path):
     assert (out == rtl)[known].all()
 
 
-@needs_yosys
+@needs.yosys
 def test_a_sample_is_synthesized_to_the_netlist_that_is_shipped(tmp_path):
     made = yosys.synthesize([sample_source("mac")], "mac", tmp_path / "mac.json")
     assert made.version.startswith("Yosys 0.")
@@ -90,7 +90,7 @@ def test_a_sample_is_synthesized_to_the_netlist_that_is_shipped(tmp_path):
     assert "site-packages" not in (tmp_path / "mac.json").read_text()
 
 
-@needs_yosys
+@needs.yosys
 def test_a_netlist_of_a_vendor_is_read_as_it_is(tmp_path):
     (tmp_path / "top.v").write_text(STRUCTURAL)
     yosys.read_structural([tmp_path / "top.v"], "top", tmp_path / "top.json")
@@ -101,28 +101,35 @@ def test_a_netlist_of_a_vendor_is_read_as_it_is(tmp_path):
     assert simulate(design, rows)[:, 0].tolist() == [0, 1, 0, 1]
 
 
-@needs_yosys
+@needs.yosys
+def test_a_module_without_content_is_refused(tmp_path):
+    (tmp_path / "empty.v").write_text("module empty(input a);\nendmodule\n")
+    with pytest.raises(InputError, match="module empty holds nothing"):
+        yosys.synthesize([tmp_path / "empty.v"], "empty", tmp_path / "n.json")
+
+
+@needs.yosys
 def test_unreadable_verilog_is_named_with_its_line(tmp_path):
     (tmp_path / "bad file.v").write_text("module bad(input a, output y);\n  assign y = a +* 1;\nendmodule\n")
     with pytest.raises(InputError, match=r"bad file\.v:2: syntax error"):
         yosys.synthesize([tmp_path / "bad file.v"], "bad", tmp_path / "n.json")
 
 
-@needs_yosys
+@needs.yosys
 def test_a_missing_top_offers_the_modules_there_are():
     with pytest.raises(UnknownNameError, match="'countr'") as caught:
         yosys.synthesize([sample_source("counter")], "countr", "unused.json")
     assert "'counter'" in caught.value.hint
 
 
-@needs_yosys
+@needs.yosys
 def test_a_missing_module_inside_is_no_missing_top(tmp_path):
     (tmp_path / "top.v").write_text("module top(input a, output y);\n  absent u (.a(a), .y(y));\nendmodule\n")
     with pytest.raises((ToolError, InputError), match="absent"):
         yosys.synthesize([tmp_path / "top.v"], "top", tmp_path / "n.json")
 
 
-@needs_yosys
+@needs.yosys
 def test_a_run_that_takes_too_long_is_stopped():
     with pytest.raises(ToolError, match=r"longer than 0\.01 s"):
         yosys.run(["help"], timeout_s=0.01)
@@ -184,8 +191,8 @@ def test_every_sample_is_shipped_with_its_verilog():
 
 
 @pytest.mark.slow
-@needs_yosys
-@needs_icarus
+@needs.yosys
+@needs.icarus
 @pytest.mark.parametrize("name", ["b01", "b03"])
 def test_netlists_of_itc99_do_what_their_verilog_does(name, tmp_path, data_folder):
     source = data_folder / "itc99" / "verilog" / f"{name}.v"
@@ -197,3 +204,39 @@ def test_netlists_of_itc99_do_what_their_verilog_does(name, tmp_path, data_folde
     rtl = rtl_outputs(source, design, stimulus, tmp_path)
     assert np.array_equal(simulate(design, stimulus).astype(str), rtl)
     assert json.loads((tmp_path / "n.json").read_text())["creator"].startswith("Yosys")
+
+
+@needs.icarus
+@pytest.mark.parametrize("name", ["counter", "crc", "fsm"])
+def test_marked_text_does_what_the_netlist_does(name, tmp_path):
+    """`keep` makes tables and gates instances; Icarus says that nothing else changes."""
+    design = sample(name)
+    stimulus = random_stimulus(design, 300, seed=3)
+    source = tmp_path / "kept.v"
+    source.write_text(export.copy(design, edge_resets=True, keep=True))
+    found = rtl_outputs(source, design, stimulus, tmp_path)
+    assert np.array_equal(found, simulate(design, stimulus).astype(str))
+
+
+@needs.yosys
+@pytest.mark.slow
+def test_synthesis_keeps_three_copies_of_what_is_marked_and_one_of_what_is_not(tmp_path):
+    """Triplicated text through Yosys' own Xilinx flow, flattened: the reason for the marks is the second
+    half.
+    """
+    design = sample("counter")
+    hardened = triplicate(design, everything(design)).design
+    kept = {}
+    for keep in (True, False):
+        source = tmp_path / f"keep_{keep}.v"
+        source.write_text(export.copy(hardened, edge_resets=True, keep=keep))
+        script = f"read_verilog {source}; synth_xilinx -flatten -noiopad -noclkbuf -top {design.name}; stat"
+        command = [sys.executable, "-c", f"import pyosys.libyosys as y; y.run_pass({script!r}, y.Design())"]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        cells = said.rsplit("Printing statistics", 1)[1]
+        counts = {
+            name: int(count) for count, name in re.findall(r"^ +(\d+) +([A-Z]\w+)$", cells, re.MULTILINE)
+        }
+        kept[keep] = sum(count for name, count in counts.items() if name.startswith("FD"))
+    assert kept[True] == 3 * len(design.flip_flops) == len(hardened.flip_flops)
+    assert kept[False] < kept[True]

@@ -12,7 +12,7 @@ import click
 from vedette.cli.sizes import show
 from vedette.cli.softerror_check import check, export
 from vedette.cli.softerror_harden import fit, harden
-from vedette.cli.softerror_inputs import driven, read_design, synthesized
+from vedette.cli.softerror_inputs import check_sources, draw_stimuli, read_design, read_vectors, synthesized
 from vedette.cli.softerror_options import (
     COMMAND,
     FILE,
@@ -22,16 +22,16 @@ from vedette.cli.softerror_options import (
     bar,
     engine_of,
     engine_options,
+    refuse_beside,
     synthesis_options,
     write_page,
 )
 
 if TYPE_CHECKING:  # nothing of it loads for --help
+    from vedette.jobs import Jobs
     from vedette.softerror.campaign import Campaign
     from vedette.softerror.design import Design
     from vedette.softerror.plan import Bits, Engine
-
-CYCLES = 10_000  # of a run, where nothing says otherwise
 
 
 @click.group()
@@ -70,6 +70,10 @@ def synth(
     vedette softerror synth fifo.v core.v --top core -o core.json
     vedette softerror synth core_funcsim.v --top core --structural -o core.json
     """
+    from vedette.images import check_output
+
+    check_sources(sources, top, structural)
+    check_output(output, inputs=sources)
     show(synthesized(sources, top, output, family, structural, no_blocks), as_json=as_json)
 
 
@@ -79,7 +83,13 @@ def synth(
 @click.option("--top", help="The top module; needed for Verilog.")
 @synthesis_options
 @click.option("--cycles", type=click.IntRange(1), help="Of each run; 10000, or as many as vectors.")
-@click.option("--seed", default=1, show_default=True, help="Of the stimulus and of all that is drawn.")
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of the stimulus and of all that is drawn.",
+)
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Stimuli: the spread.")
 @click.option("--reset", "resets", type=Names(), default=(), help="More reset inputs; !NAME is active low.")
 @click.option("--reset-cycles", default=2, show_default=True, type=click.IntRange(0), help="Of resets.")
@@ -148,37 +158,44 @@ def run(
     vedette softerror run top.json --vectors bench.csv --alarm error --enable valid -o out/
     vedette softerror run top.json --scheduler tcp://host:8786 -o out/
     """
-    if vectors and (resets or drives or seeds > 1):
-        raise click.UsageError("--vectors says it all: leave --reset, --drive and --seeds away")
+    from vedette.images import check_folder, write_atomically
+    from vedette.jobs import open_jobs
     from vedette.softerror.plan import Plan
-    from vedette.softerror.stimulus import random_stimulus
 
-    wanted = Plan(faults=faults, seed=seed, start=None if strike < 0 else strike, **plan)
     start = time.perf_counter()
-    design, about = read_design(sources, top, output, family, structural, no_blocks)
+    check_sources(sources, top, structural)
+    if vectors is not None:
+        hint = "vectors say all of the inputs: leave that out"
+        refuse_beside("--vectors", "resets", "reset_cycles", "drives", "seeds", hint=hint)
+    if faults == ("state",):
+        hint = "flip-flops are upset in any cycle, and nothing repairs them: leave that out, or add a class"
+        refuse_beside("--faults state", "strike", "scrub_cycles", hint=hint)
+    elif "state" not in faults and plan["draw"] is None and plan["until"] is None:
+        refuse_beside("every fault", "by_module", hint="draw some with --sample or --until-interval")
+    wanted = Plan(faults=faults, seed=seed, start=None if strike < 0 else strike, **plan)
+    check_folder(output)
+    jobs = click.get_current_context().with_resource(open_jobs(scheduler))  # refused before synthesis
+    design, about, made = read_design(sources, top, family, structural, no_blocks)
     if "pins" in faults:
         from vedette.softerror.pin_buffers import buffered
 
         design = buffered(design)
     if vectors is not None:
-        from vedette.softerror.vectors import from_file
-
-        stimuli = [from_file(vectors, design)[:cycles]]
+        stimuli = [read_vectors(vectors, design, cycles)]
     else:
-        inputs = driven(resets, reset_cycles, drives)
-        stimuli = [
-            random_stimulus(design, cycles or CYCLES, seed=seed + i, reset_cycles=reset_cycles, drives=inputs)
-            for i in range(seeds)
-        ]
+        each = range(seed, seed + seeds)
+        stimuli = draw_stimuli(design, cycles, each, resets, reset_cycles, drives)
     about["seed"] = seed
     engine = engine_of(backend, threads, not no_prune)
-    _campaign(design, stimuli, wanted, output, about, engine, scheduler, start, as_json)
+    _campaign(design, stimuli, wanted, output, about, engine, jobs, start, as_json)
+    if made is not None:
+        write_atomically(output / "netlist.json", made)
 
 
 @softerror.command()
 @click.argument("folder", type=FOLDER)
 @click.option("-o", "--output", type=FILE, help="The page to write; by default FOLDER's report.html.")
-@click.option("--most", default=8, show_default=True, help="Cells in the table.")
+@click.option("--most", default=8, show_default=True, type=click.IntRange(0), help="Cells in the table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def report(folder: Path, output: Path | None, most: int, as_json: bool) -> None:
     """Print what a campaign found, and write its page again.
@@ -202,18 +219,17 @@ def _campaign(
     output: Path,
     about: dict[str, Any],
     engine: "Engine",
-    scheduler: str | None,
+    jobs: "Jobs",
     start: float,
     as_json: bool,
 ) -> "Campaign":
     """Run it, write its page, print what it found."""
     from vedette.images import write_atomically
-    from vedette.jobs import open_jobs
     from vedette.softerror.campaign import run_campaign
     from vedette.softerror.page import text
     from vedette.softerror.stored import store
 
-    with open_jobs(scheduler) as jobs, bar("upsetting") as progress:
+    with bar("upsetting") as progress:
         campaign = run_campaign(
             design,
             stimuli[0],

@@ -7,6 +7,7 @@ import click
 
 from vedette.cli.sizes import show
 from vedette.cli.softerror_options import FILE, FOLDER
+from vedette.errors import InputError
 
 
 @click.command()
@@ -19,7 +20,7 @@ from vedette.cli.softerror_options import FILE, FOLDER
     help="The simulator to agree with.",
 )
 @click.option("--sample", default=200, show_default=True, type=click.IntRange(1), help="Faults, drawn.")
-@click.option("--seed", default=1, show_default=True, help="Of the draw.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of the draw.")
 @click.option(
     "--form",
     type=click.Choice(["select", "cfg", "copy"]),
@@ -94,6 +95,9 @@ def export(folder: Path, number: int, output: Path, form: str) -> None:
         elif fault.bits:
             rows["cfg bits to invert"] = ", ".join(map(str, fault.bits))
         else:
-            raise click.UsageError(f"--form {form} takes faults of the configuration alone; use --form copy")
+            raise InputError(
+                f"fault {number} is of kind {fault.kind.value}: --form {form} takes the configuration alone",
+                hint="use --form copy",
+            )
     write_atomically(output, text.encode())
     show(rows, as_json=False)

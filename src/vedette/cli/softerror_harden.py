@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 from vedette.cli.sizes import show
-from vedette.cli.softerror_options import FOLDER, Percent, bar, engine_of, engine_options, write_page
+from vedette.cli.softerror_options import (
+    FOLDER,
+    Percent,
+    bar,
+    engine_of,
+    engine_options,
+    refuse_beside,
+    write_page,
+)
+from vedette.errors import InputError
 
 
 @click.command()
@@ -43,9 +52,13 @@ def harden(
     vedette softerror harden out/ --budget 30% -o hardened/
     vedette softerror harden out/ --full --exclude '*sync*' -o tmr/
     """
+    from vedette.images import check_folder
     from vedette.jobs import open_jobs
     from vedette.softerror.protecting import harden_campaign
 
+    if full:
+        refuse_beside("--full", "budget", hint="everything is triplicated: leave one of the two out")
+    check_folder(output)
     engine = engine_of(backend, threads, True)
     with open_jobs(scheduler) as jobs, bar("upsetting") as progress:
         found = harden_campaign(
@@ -103,12 +116,20 @@ def fit(
     from vedette.softerror import fit as library
     from vedette.softerror.rates import campaign_fit, campaign_safety
 
-    both = cross_section_cm2 is not None and flux_per_cm2_h is not None
-    if (cross_section_cm2 is None) != (flux_per_cm2_h is None):
-        raise click.UsageError("--cross-section and --flux go together")
-    if both + (fit_per_mbit is not None) + (preset is not None) != 1:
-        raise click.UsageError("give --cross-section with --flux, or --fit-per-mbit, or --preset")
+    figures = {
+        "--cross-section": cross_section_cm2,
+        "--flux": flux_per_cm2_h,
+        "--fit-per-mbit": fit_per_mbit,
+        "--preset": preset,
+    }
+    given = [option for option, value in figures.items() if value is not None]
+    if given not in (["--cross-section", "--flux"], ["--fit-per-mbit"], ["--preset"]):
+        raise InputError(
+            f"one rate is needed, not {' with '.join(given) or 'none'}",
+            hint="give --cross-section with --flux, or --fit-per-mbit, or --preset",
+        )
     if preset is not None:
+        refuse_beside("--preset", "source", hint="a preset names its source: leave that out")
         rate = library.preset(preset)
     elif fit_per_mbit is not None:
         rate = library.from_fit_per_mbit(fit_per_mbit, source=source)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+from vedette.errors import InputError
 
 if TYPE_CHECKING:  # nothing of it loads for --help
     from vedette.softerror.campaign import Campaign
@@ -61,10 +64,9 @@ class Start(click.ParamType):
     def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> int:
         if str(value) == "random":
             return -1
-        try:
-            return int(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no cycle; write a number, or random", param, context)
+        if not str(value).isdecimal():
+            self.fail(f"{value!r} is no cycle; write 0 or more, or random", param, context)
+        return int(str(value))
 
 
 ENGINE = (
@@ -103,6 +105,26 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(ENGINE):
         command = option(command)
     return command
+
+
+def refuse_beside(what: str, *names: str, hint: str) -> None:
+    """Refuse options that would have no effect beside something else.
+
+    Args:
+        names: of parameters of the running command.
+
+    Raises:
+        InputError: one of them was typed.
+    """
+    context = click.get_current_context()
+    options = [option for option in context.command.params if option.name in names]
+    typed = [
+        option.opts[0]
+        for option in options
+        if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise InputError(f"{', '.join(typed)} would have no effect beside {what}", hint=hint)
 
 
 def engine_of(backend: str, threads: int, prune: bool) -> "Engine":

@@ -38,6 +38,7 @@ PATIENCE_S = 60.0  # without a single worker
 POLL_S = 1.0  # between looks at workers while no result comes
 SENDS = 3  # tries to reach all workers at once
 ATTEMPTS = 2  # each ends when its workers died as often as the scheduler allows: four times, by default
+TLS = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")  # settings of Dask that name files
 ALIKE = ("vedette", "python", "numpy", "dask", "distributed")  # versions; of Python the first two numbers
 
 _LOCAL = re.compile(r"local(?::([0-9]{1,6}))?")
@@ -213,6 +214,8 @@ def _client(address: str) -> Iterator["Client"]:
     from distributed import Client
     from distributed.versions import VersionMismatchWarning
 
+    if address.startswith("tls:"):
+        _check_certificates()
     try:
         _knock(address)
         with warnings.catch_warnings():
@@ -225,6 +228,20 @@ def _client(address: str) -> Iterator["Client"]:
         ) from None
     with client:
         yield client
+
+
+def _check_certificates() -> None:
+    """See that Dask finds certificates in its settings; its client would fail without a word of ours."""
+    from distributed import Security
+
+    try:
+        found = Security().get_connection_args("client").get("ssl_context")
+        why = "none is named"
+    except OSError as error:
+        found, why = None, str(error)
+    if found is None:
+        names = ", ".join(f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in TLS)
+        raise ClusterError(f"tls:// needs Dask's certificates: {why}", hint=f"name files in {names}")
 
 
 def _knock(address: str) -> None:

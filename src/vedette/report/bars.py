@@ -1,12 +1,12 @@
-"""Histograms as inline SVG: one bar a bin, its count above it; no torch, no plotting library."""
+"""Histograms as inline SVG and as PNG: one bar a bin, its count above it; no torch, no plotting library."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
 from vedette.errors import InputError
-from vedette.report.chart import COLORS, FONT_PX, GRID, round_ticks
+from vedette.report.chart import COLORS, GRID, round_ticks
+from vedette.report.shapes import FONT_PX, Box, Shape, Stroke, Text, to_png, to_svg
 
 LEFT, RIGHT, TOP, BOTTOM = 62, 16, 34, 46  # pixels around the plot
 GAP = 0.18  # of a bar's place that stays empty
@@ -52,42 +52,34 @@ class Bars:
         >>> bars.svg().count("<rect"), "&lt;t&gt;" in bars.svg()
         (3, True)
         """
+        return to_svg(self._shapes(), width=self.width, height=self.height, title=self.title)
+
+    def png(self, *, scale: int = 2) -> bytes:
+        """The same as the bytes of a PNG file, `scale` pixels for each of the SVG's."""
+        return to_png(self._shapes(), width=self.width, height=self.height, scale=scale)
+
+    def _shapes(self) -> Iterator[Shape]:
         right, bottom = self.width - RIGHT, self.height - BOTTOM
         rest = max(self.values[self.apart :], default=0) or max(self.values)
         tall = max(self.values)
         top = rest if tall > 3 * rest else tall
         ticks = round_ticks(0, top or 1)
         step = (right - LEFT) / len(self.values)
-        size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
-        out = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="sans-serif">',
-            f"<title>{escape(self.title)}</title>",
-            f'<rect width="{self.width}" height="{self.height}" fill="#ffffff"/>',
-        ]
         for tick in ticks:
             y = bottom - (bottom - TOP) * tick / ticks[-1]
-            out.append(f'<polyline points="{LEFT},{y:.1f} {right},{y:.1f}" stroke="{GRID}"/>')
-            out.append(_text(LEFT - 6, y, f"{tick:g}", "end"))
+            yield Stroke(((LEFT, y), (right, y)), GRID, 1)
+            yield Text((LEFT - 6, y), f"{tick:g}", "end")
+        small = FONT_PX - 2
         for place, (label, value) in enumerate(zip(self.labels, self.values, strict=True)):
-            x = LEFT + step * (place + GAP / 2)
             height = (bottom - TOP) * min(value / ticks[-1], 1.0)
             color = "#8a8f94" if place < self.apart else COLORS[1]
-            out.append(
-                f'<rect x="{x:.1f}" y="{bottom - height:.1f}" width="{step * (1 - GAP):.1f}" '
-                f'height="{height:.1f}" fill="{color}"/>'
-            )
+            corner = (LEFT + step * (place + GAP / 2), bottom - height)
+            yield Box(corner, step * (1 - GAP), height, color)
             middle = LEFT + step * (place + 0.5)
             cut = " (cut)" if value > ticks[-1] else ""
             if value:
-                out.append(_text(middle, bottom - height - 8, f"{value:,g}{cut}", "middle"))
-            out.append(_text(middle, bottom + 12, label, "middle"))
-        out.append(_text(self.width / 2, 12, self.title, "middle"))
-        out.append(_text((LEFT + right) / 2, self.height - 12, self.x_title, "middle"))
-        out.append(_text(8, TOP - 12, self.y_title, "start"))
-        return "\n".join([*out, "</svg>"])
-
-
-def _text(x: float, y: float, value: str, side: str) -> str:
-    size = FONT_PX - 2 if side == "middle" else FONT_PX
-    where = f'x="{x:.1f}" y="{y + FONT_PX / 3:.1f}"'
-    return f'<text {where} font-size="{size}" text-anchor="{side}">{escape(value)}</text>'
+                yield Text((middle, bottom - height - 8), f"{value:,g}{cut}", "middle", small)
+            yield Text((middle, bottom + 12), label, "middle", small)
+        yield Text((self.width / 2, 12), self.title, "middle", small)
+        yield Text(((LEFT + right) / 2, self.height - 12), self.x_title, "middle", small)
+        yield Text((8, TOP - 12), self.y_title, "start")

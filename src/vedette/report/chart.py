@@ -3,21 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from xml.sax.saxutils import escape
-
-from PIL import Image, ImageDraw, ImageFont
 
 from vedette.errors import InputError
+from vedette.report.shapes import Dot, Point, Shape, Stroke, Text, to_png, to_svg
 
 # Okabe and Ito's eight colors, which color-blind readers tell apart; the first is for what the page is about.
 COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a7f00")
 LEFT, RIGHT, TOP, BOTTOM = 62, 16, 34, 46  # pixels around the plot
 TICKS = 6
 GRID = "#dddddd"
-FONT_PX = 12
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -27,27 +21,6 @@ class Line:
     label: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class _Stroke:
-    points: tuple[Point, ...]
-    color: str
-    thick: float
-
-
-@dataclass(frozen=True)
-class _Dot:
-    at: Point
-    color: str
-    radius: float
-
-
-@dataclass(frozen=True)
-class _Text:
-    at: Point  # of the middle of its height
-    value: str
-    side: str  # which part of it stands there: "start", "middle" or "end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,23 +64,13 @@ class Chart:
         >>> chart.svg()[:4], "a &lt; b" in chart.svg()
         ('<svg', True)
         """
-        size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="sans-serif">'
-        title = f"<title>{escape(self.title)}</title>"
-        paper = f'<rect width="{self.width}" height="{self.height}" fill="#ffffff"/>'
-        return "\n".join([head, title, paper, *map(_svg, self._shapes()), "</svg>"])
+        return to_svg(self._shapes(), width=self.width, height=self.height, title=self.title)
 
     def png(self, *, scale: int = 2) -> bytes:
         """The same chart as the bytes of a PNG file, `scale` pixels for each of the SVG's."""
-        image = Image.new("RGB", (self.width * scale, self.height * scale), "#ffffff")
-        draw = ImageDraw.Draw(image)
-        for shape in self._shapes():
-            _draw(draw, shape, scale)
-        buffer = BytesIO()
-        image.save(buffer, "PNG", optimize=True)
-        return buffer.getvalue()
+        return to_png(self._shapes(), width=self.width, height=self.height, scale=scale)
 
-    def _shapes(self) -> Iterator[_Stroke | _Dot | _Text]:
+    def _shapes(self) -> Iterator[Shape]:
         """All that is drawn, from the bottom up, in pixels from the top left corner."""
         bottom, right = self.height - BOTTOM, self.width - RIGHT
         points = [point for line in self.lines for point in self._points(line)]
@@ -121,25 +84,25 @@ class Chart:
 
         for tick in x_ticks:
             x, _ = place(tick, y_ticks[0])
-            yield _Stroke(((x, TOP), (x, bottom)), GRID, 1)
-            yield _Text((x, bottom + 12), _number(tick, x_ticks), "middle")
+            yield Stroke(((x, TOP), (x, bottom)), GRID, 1)
+            yield Text((x, bottom + 12), _number(tick, x_ticks), "middle")
         for tick in y_ticks:
             _, y = place(x_ticks[0], tick)
-            yield _Stroke(((LEFT, y), (right, y)), GRID, 1)
-            yield _Text((LEFT - 6, y), _number(tick, y_ticks), "end")
+            yield Stroke(((LEFT, y), (right, y)), GRID, 1)
+            yield Text((LEFT - 6, y), _number(tick, y_ticks), "end")
         for index, line in reversed(list(enumerate(self.lines))):
             color, thick = _style(index)
             placed = tuple(place(x, y) for x, y in self._points(line))
             if len(placed) > 1:
-                yield _Stroke(placed, color, thick)
-            yield from (_Dot(at, color, thick + 1) for at in placed)
+                yield Stroke(placed, color, thick)
+            yield from (Dot(at, color, thick + 1) for at in placed)
         for index, line in enumerate(self.lines):  # rate-distortion curves leave the lower right free
             y = bottom - 14 - 16 * (len(self.lines) - 1 - index)
-            yield _Stroke(((right - 24, y), (right - 6, y)), _style(index)[0], 3)
-            yield _Text((right - 30, y), line.label, "end")
-        yield _Text((self.width / 2, 12), self.title, "middle")
-        yield _Text(((LEFT + right) / 2, self.height - 12), self.x_title, "middle")
-        yield _Text((8, TOP - 12), self.y_title, "start")
+            yield Stroke(((right - 24, y), (right - 6, y)), _style(index)[0], 3)
+            yield Text((right - 30, y), line.label, "end")
+        yield Text((self.width / 2, 12), self.title, "middle")
+        yield Text(((LEFT + right) / 2, self.height - 12), self.x_title, "middle")
+        yield Text((8, TOP - 12), self.y_title, "start")
 
     def _points(self, line: Line) -> list[Point]:
         limit = math.inf if self.x_limit is None else self.x_limit
@@ -172,29 +135,3 @@ def _number(value: float, ticks: Sequence[float]) -> str:
 def _style(index: int) -> tuple[str, float]:
     """Color and thickness, pixels, of line number `index`."""
     return COLORS[index % len(COLORS)], 2.6 if index == 0 else 1.4
-
-
-def _svg(shape: _Stroke | _Dot | _Text) -> str:
-    match shape:
-        case _Stroke(points, color, thick):
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            return f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{thick}"/>'
-        case _Dot((x, y), color, radius):
-            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{color}"/>'
-        case _Text((x, y), value, side):
-            where = f'x="{x:.1f}" y="{y + FONT_PX / 3:.1f}"'
-            return f'<text {where} font-size="{FONT_PX}" text-anchor="{side}">{escape(value)}</text>'
-
-
-def _draw(draw: ImageDraw.ImageDraw, shape: _Stroke | _Dot | _Text, scale: int) -> None:
-    match shape:
-        case _Stroke(points, color, thick):
-            scaled = [(x * scale, y * scale) for x, y in points]
-            draw.line(scaled, fill=color, width=max(1, round(thick * scale)), joint="curve")
-        case _Dot((x, y), color, radius):
-            box = ((x - radius) * scale, (y - radius) * scale, (x + radius) * scale, (y + radius) * scale)
-            draw.ellipse(box, fill=color)
-        case _Text((x, y), value, side):
-            anchor = {"start": "lm", "middle": "mm", "end": "rm"}[side]
-            font = ImageFont.load_default(FONT_PX * scale)
-            draw.text((x * scale, y * scale), value, fill="#000000", font=font, anchor=anchor)

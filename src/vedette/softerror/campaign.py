@@ -1,7 +1,8 @@
 """A campaign: which faults, what became of each, and the files that say so.
 
-A folder holds `faults.csv`, one row a fault, `histogram.csv` and `summary.json`. While it runs, finished
-parts stand under `parts/`; a campaign that was stopped goes on with what is missing, to the same bytes.
+A folder holds `faults.csv`, one row a fault, `histogram.csv`, `.svg` and `.png`, and `summary.json`. While it
+runs, finished parts stand under `parts/`; a campaign that was stopped goes on with what is missing, to the
+same bytes.
 """
 
 import csv
@@ -22,11 +23,12 @@ from vedette import __version__
 from vedette.errors import InputError
 from vedette.images import write_atomically
 from vedette.jobs import HERE, Jobs
-from vedette.softerror import score
+from vedette.softerror import prepared, score
 from vedette.softerror.confidence import wilson
 from vedette.softerror.convergence import curve, output_shares, spread
 from vedette.softerror.design import Design
 from vedette.softerror.faults import FaultKind
+from vedette.softerror.figures import histogram_bars
 from vedette.softerror.fit import BitRate, safety
 from vedette.softerror.parts import Bench, Part, Progress, run_parts
 from vedette.softerror.plan import Bits, Compared, Drawn, Engine, Plan, compared, drawn_faults
@@ -68,9 +70,12 @@ def run_campaign(
         jobs: where parts are run; the rows are the same.
 
     Raises:
-        InputError: the folder holds another campaign, or the plan names a port that is not there.
+        InputError: the folder holds another campaign, the plan names a port that is not there, or an enable
+            that is never 1.
     """
     asked = compared(design, plan)
+    for each in (*repeats, stimulus):
+        _check_enable(design, each, plan, asked)
     identity = _identity(design, stimulus, plan, about or {}, repeats)
     _begin(folder, identity)
     finished = folder / "faults.csv"
@@ -89,6 +94,9 @@ def run_campaign(
     if repeats:
         summary["spread"] = spread(rows, [campaign.rows for campaign in others])
     write_atomically(folder / "histogram.csv", score.histogram_csv(rows).encode())
+    chart = histogram_bars(rows)["fault"]
+    write_atomically(folder / "histogram.svg", chart.svg().encode())
+    write_atomically(folder / "histogram.png", chart.png())
     write_atomically(folder / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
     for part in sorted((folder / "parts").glob("*")):
         part.unlink()
@@ -220,6 +228,15 @@ def _run(
         unreachable=unreachable.tolist(),
         alarms=bool(asked.alarms),
     )
+
+
+def _check_enable(design: Design, stimulus: Bits, plan: Plan, asked: Compared) -> None:
+    """Refuse a run of which no cycle counts: every fault would look harmless."""
+    if asked.enable >= 0 and not prepared.begin(design, stimulus, (), "auto").golden.bit(asked.enable).any():
+        raise InputError(
+            f"{plan.enable} is 0 in all {len(stimulus)} cycles, so that none counts",
+            hint="drive the inputs so that it is 1, or leave --enable out",
+        )
 
 
 def _identity(

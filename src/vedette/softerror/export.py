@@ -64,6 +64,10 @@ _WORDS = frozenset(
 )
 
 
+KEPT = '(* keep, DONT_TOUCH = "yes" *) '
+TABLE = "vedette_table"  # and its width: the module of a table that must stay
+
+
 @dataclass(frozen=True)
 class Group:
     """Tables that share configuration bits: one lookup table of the device, a LUT6_2 with both outputs."""
@@ -124,7 +128,7 @@ def select_widths(design: Design) -> tuple[int, int]:
     return max(1, len(known).bit_length()), max(1, (largest - 1).bit_length())
 
 
-def copy(design: Design, fault: Fault | None = None, *, edge_resets: bool = False) -> str:
+def copy(design: Design, fault: Fault | None = None, *, edge_resets: bool = False, keep: bool = False) -> str:
     """The netlist with one fault in it, or without any.
 
     A fault that acts in some cycles only (a flip-flop's upset, a scrubbed bit) adds an input `upset`,
@@ -133,16 +137,20 @@ def copy(design: Design, fault: Fault | None = None, *, edge_resets: bool = Fals
     Args:
         edge_resets: write an asynchronous reset as synthesis tools want it (`always @(posedge clk or posedge
             reset)`) and not as a level, which is what `design` defines and what no event order can change.
+        keep: mark every flip-flop, and make every table, inverter, XOR and multiplexer a marked instance, for
+            synthesis tools would make one of equal copies. `keep` is Yosys' word, `DONT_TOUCH` Vivado's.
 
     Raises:
         InputError: a fault that this design does not have, or ports named like ours.
     """
     if fault is None:
-        return _module(design, _Form(note="no fault", edge_resets=edge_resets))
+        return _module(design, _Form(note="no fault", edge_resets=edge_resets, keep=keep))
     _known(design, fault)
     if timed(fault):
-        return _module(design, replace(_timed(design, fault), edge_resets=edge_resets))
-    return _module(_persistent(design, fault), _Form(note=_describe(fault), edge_resets=edge_resets))
+        return _module(design, replace(_timed(design, fault), edge_resets=edge_resets, keep=keep))
+    return _module(
+        _persistent(design, fault), _Form(note=_describe(fault), edge_resets=edge_resets, keep=keep)
+    )
 
 
 def select(design: Design) -> str:
@@ -206,6 +214,7 @@ class _Form:
     states: dict[int, str] = field(default_factory=dict)  # joined to a flip-flop's next state
     resets: dict[int, str] = field(default_factory=dict)  # a flip-flop's reset value
     edge_resets: bool = False
+    keep: bool = False
 
 
 def _known(design: Design, fault: Fault) -> None:
@@ -320,13 +329,13 @@ def _module(design: Design, form: _Form) -> str:
     for port in design.outputs:
         bits = ", ".join(_bit(bit) for bit in reversed(port.bits))
         lines.append(f"assign {identifier(port.name)} = {{{bits}}};")
-    return "\n".join([*lines, "endmodule", ""])
+    return "\n".join([*lines, "endmodule", *(_tables(design) if form.keep else []), ""])
 
 
 def _no_clash(design: Design, form: _Form) -> None:
     ours = {port.rsplit(" ", 1)[1] for port in form.ports}
     names = {design.clock, *(port.name for port in (*design.inputs, *design.outputs))}
-    clash = [name for name in sorted(names) if name in ours or re.fullmatch(r"[ncas][0-9]+|m[0-9]+", name)]
+    clash = [name for name in sorted(names) if name in ours or re.fullmatch(r"[ncasmt][0-9]+", name)]
     if clash:
         raise InputError(
             f"port {clash[0]!r} of {design.name} has a name that the exported text uses itself",
@@ -346,12 +355,18 @@ def _reset_value(form: _Form, index: int, ff: FlipFlop) -> str:
     return form.resets.get(index, f"1'b{ff.reset_value}")
 
 
+def _marked(form: _Form) -> str:
+    return KEPT if form.keep else ""
+
+
 def _states(design: Design, form: _Form) -> list[str]:
     """Declarations: a flip-flop is `n<bit>`, or `s<bit>` behind the level of its reset."""
     lines = []
     for ff in design.flip_flops:
         name = f"s{ff.q}" if _is_level(form, ff) else f"n{ff.q}"
-        lines.append(f"reg {name} = 1'b{ff.initial};{_comment(ff.primitive, ff.name, ff.source)}")
+        lines.append(
+            f"{_marked(form)}reg {name} = 1'b{ff.initial};{_comment(ff.primitive, ff.name, ff.source)}"
+        )
     for index, memory in enumerate(design.memories):
         value = _hex(memory.depth, memory.initial)
         said = _comment(memory.primitive, memory.name, memory.source)
@@ -367,6 +382,8 @@ def _operation(design: Design, form: _Form, index: int, operation: Operation) ->
     pins = [form.pins.get((index, pin), _bit(bit)) for pin, bit in enumerate(operation.inputs)]
     out, address = operation.out, f"{{{', '.join(reversed(pins))}}}"
     said = _comment(design.names.get(out, ""))
+    if form.keep and operation.kind is not Kind.READ:
+        return _instance(design, operation, address, said)
     if operation.kind is Kind.NOT:
         return [f"wire n{out} = ~{pins[0]};{said}"]
     if operation.kind is Kind.XOR:
@@ -389,6 +406,38 @@ def _operation(design: Design, form: _Form, index: int, operation: Operation) ->
     return [*lines, f"wire n{out} = c{out}[{address}]{flip};{said}"]
 
 
+def _instance(design: Design, operation: Operation, address: str, said: str) -> list[str]:
+    """A table, or a gate as one, as an instance that no synthesis tool looks into."""
+    content, width = _content(design, operation)
+    out = operation.out
+    given = f"#(.CONTENT({_hex(2**width, content)})) t{out}(.address({address}), .y(n{out}))"
+    return [f"wire n{out};{said}", f"{KEPT}{TABLE}{width} {given};"]
+
+
+def _content(design: Design, operation: Operation) -> tuple[int, int]:
+    """Content and width of an operation as a table; its first pin is bit 0 of the address."""
+    gates = {Kind.NOT: (0x1, 1), Kind.XOR: (0x6, 2), Kind.MUX: (0xE4, 3)}  # MUX: select, at 0, at 1
+    if operation.kind in gates:
+        return gates[operation.kind]
+    table = design.tables[operation.table]
+    return table.content, table.width
+
+
+def _tables(design: Design) -> list[str]:
+    """The modules of those instances."""
+    widths = {_content(design, op)[1] for op in design.operations if op.kind is not Kind.READ}
+    lines = []
+    for width in sorted(widths):
+        lines += [
+            '(* keep_hierarchy, DONT_TOUCH = "yes" *)',
+            f"module {TABLE}{width} #(parameter [{2**width - 1}:0] CONTENT = 0) "
+            f"(input [{width - 1}:0] address, output y);",
+            "assign y = CONTENT[address];",
+            "endmodule",
+        ]
+    return lines
+
+
 def _edge(design: Design, form: _Form) -> list[str]:
     """What the clock edge does, all at once; asynchronous resets in blocks of their own where asked for."""
     clock = identifier(design.clock)
@@ -401,7 +450,7 @@ def _edge(design: Design, form: _Form) -> list[str]:
             reset, value = _bit(ff.reset), _reset_value(form, index, ff)
             following += f" ^ {upset}" if upset else ""
             apart.append(
-                f"always @(posedge {clock} or posedge {reset}) "
+                f"{_marked(form)}always @(posedge {clock} or posedge {reset}) "
                 f"if ({reset}) {name} <= {value}; else {name} <= {following};"
             )
             continue
@@ -417,5 +466,5 @@ def _edge(design: Design, form: _Form) -> list[str]:
             else:
                 address = f"{{{', '.join(_bit(bit) for bit in reversed(write.address))}}}"
                 common.append(f"  if ({enable}) m{index}[{address}] <= {_bit(write.d)};")
-    block = [f"always @(posedge {clock}) begin", *common, "end"] if common else []
+    block = [f"{_marked(form)}always @(posedge {clock}) begin", *common, "end"] if common else []
     return block + apart

@@ -57,7 +57,8 @@ def _refuse_unknown(cells: Iterable[Cell]) -> None:
             unknown.setdefault(cell.type, []).append(cell)
     if not unknown:
         return
-    listed = "; ".join(f"{len(of)} {kind} ({_at(of[0])})" for kind, of in sorted(unknown.items()))
+    listed = "; ".join(f"{len(of)} {kind} ({_at(of[0])})" for kind, of in sorted(unknown.items())[:5])
+    listed += f"; {len(unknown) - 5} kinds more" if len(unknown) > 5 else ""
     latch = "latches" if all(kind.startswith("LD") for kind in unknown) else "primitives that are not modeled"
     hints = sorted({primitives.advice(kind) for kind in unknown})
     raise InputError(f"{latch}: {listed}", hint="; ".join(hints))

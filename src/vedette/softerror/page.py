@@ -12,6 +12,7 @@ from vedette.report.chart import Chart, Line
 from vedette.report.findings_page import Heat, Section, Table, findings_report, text_table
 from vedette.softerror import score
 from vedette.softerror.campaign import Campaign
+from vedette.softerror.figures import histogram_bars
 from vedette.softerror.fit import SCOPE
 from vedette.softerror.rows import Rows
 
@@ -167,18 +168,7 @@ def _identity_table(summary: dict[str, Any]) -> Table:
 
 
 def _histogram_sections(rows: Rows) -> list[Section]:
-    things = {"fault": "faults", "cell": "cells, by mean score", "module": "modules, by mean score"}
-    charts = [
-        Bars(
-            title=f"Scores of {things[name]}",
-            x_title="score: share of cycles with a wrong output",
-            y_title=things[name].split(",")[0],
-            labels=found.labels(),
-            values=(found.zero, *found.bins),
-            apart=1,
-        )
-        for name, found in score.histograms(rows).items()
-    ]
+    charts = list(histogram_bars(rows).values())
     words = "The zero bin, gray, holds what never propagated; the bin named 0-0.1 is above 0 up to 0.1."
     return [
         Section("Histogram of vulnerability scores", words, parts=charts[:1]),

@@ -126,7 +126,7 @@ def compared(design: Design, plan: Plan) -> Compared:
 
     Raises:
         UnknownNameError: a name is no output port (no port, for `enable`).
-        InputError: nothing is left to compare.
+        InputError: nothing is left to compare, or an alarm is to be.
     """
     outputs = {port.name: port.bits for port in design.outputs}
     every = outputs | {port.name: port.bits for port in design.inputs}
@@ -135,6 +135,12 @@ def compared(design: Design, plan: Plan) -> Compared:
             raise UnknownNameError("output port", name, outputs)
     if plan.enable and plan.enable not in every:
         raise UnknownNameError("port", plan.enable, every)
+    both = [name for name in plan.compare if name in plan.alarms]
+    if both:
+        raise InputError(
+            f"{both[0]} is to be compared, and an alarm",
+            hint="alarms are not compared: name it once, with --compare or --alarm",
+        )
     names = plan.compare or tuple(name for name in outputs if name not in plan.alarms)
     if not names:
         raise InputError(

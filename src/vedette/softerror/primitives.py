@@ -125,7 +125,7 @@ REFUSALS = {
     "BUFGCTRL": "a switched clock is a second clock: use the clock enable of the flip-flops",
     "MMCM": "leave clock generation out: analyze one clock domain",
     "PLL": "leave clock generation out: analyze one clock domain",
-    "$": "this cell was not mapped to primitives: run synth_xilinx",
+    "$": "this cell was not mapped to primitives: run synth_xilinx, or leave --structural out",
 }
 
 

@@ -103,7 +103,9 @@ def harden_campaign(
     struck = buffered(hardened.design) if "pins" in plan.faults else hardened.design
     again = run_campaign(struck, stimulus, plan, output, engine, about=about, progress=progress, jobs=jobs)
     store(output, struck, stimulus)
-    write_atomically(output / "hardened.v", export.copy(hardened.design, edge_resets=True).encode())
+    write_atomically(
+        output / "hardened.v", export.copy(hardened.design, edge_resets=True, keep=True).encode()
+    )
     write_atomically(output / "cells.txt", "".join(f"{name}\n" for name in cells).encode())
     if advice is not None:
         write_atomically(output / "curve.csv", harden.curve_csv(advice).encode())

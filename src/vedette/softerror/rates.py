@@ -39,11 +39,16 @@ def campaign_safety(
         tolerated_cycles: as in `safety`; None: what the campaign was run with.
 
     Raises:
-        InputError: there is no campaign, or it did not upset configuration bits.
+        InputError: there is no campaign, it did not upset configuration bits, or has no alarms to tolerate.
     """
     campaign = load_campaign(folder)
     plan = plan_of(campaign.summary)
     if not plan.alarms:
+        if tolerated_cycles is not None:
+            raise InputError(
+                f"{tolerated_cycles} tolerated cycles, but the campaign in {folder} has no alarm outputs",
+                hint="run it with --alarm",
+            )
         return None
     if tolerated_cycles is None:
         tolerated_cycles = plan.tolerated_cycles

@@ -16,6 +16,7 @@ from vedette.softerror.population import Place
 
 COLUMNS = ("id", "cell", "module", "src", "kind", "bit", "class", "count", "first", "last", "first_act")
 SCORE = "score"
+AGAIN = "delete that file and run the campaign again"  # the hint where it is damaged
 ALARM = "alarm"  # a last column, where the campaign had alarm outputs
 
 
@@ -166,7 +167,7 @@ def read_csv(path: Path, *, cycles: int) -> Rows:
             f"{path.parent} holds no {path.name}", hint="name the folder that `vedette softerror run -o` made"
         ) from None
     if not lines or tuple(lines[0][: len(COLUMNS)]) != COLUMNS:
-        raise InputError(f"{path} does not hold the rows of a campaign", hint="run the campaign again")
+        raise InputError(f"{path} does not hold the rows of a campaign", hint=AGAIN)
     return parse(lines[1:], cycles=cycles, alarms=ALARM in lines[0], where=str(path))
 
 
@@ -189,7 +190,7 @@ def parse(lines: Iterable[Sequence[str]], *, cycles: int, alarms: bool, where: s
         if any(_score(n, cycles) != text for n, text in zip(whole[1].tolist(), columns[11], strict=True)):
             raise ValueError
     except (ValueError, KeyError):
-        raise InputError(f"{where} holds a line that is no row", hint="run the campaign again") from None
+        raise InputError(f"{where} holds a line that is no row", hint=AGAIN) from None
     return Rows(
         cycles=cycles,
         number=whole[0],

@@ -30,11 +30,14 @@ def from_csv(path: Path | str, design: Design) -> Stimulus:
     Numbers are decimal, or begin with 0x or 0b. A column of the clock is left out.
 
     Raises:
-        InputError: the file cannot be read, lacks a port or has one too many, or a number is none or does
-            not fit; with the line.
+        InputError: the file cannot be read, lacks a port, has one too many or twice, or a number is none or
+            does not fit; with the line.
     """
     lines = csv.reader(_text(path).splitlines())
     header = [name.strip() for name in next(lines, [])]
+    for name in header:
+        if header.count(name) > 1:
+            raise InputError(f"{path} has {header.count(name)} columns {name!r}", hint="name each port once")
     rows = []
     for line in lines:
         where = f"{path}:{lines.line_num}"
@@ -49,7 +52,8 @@ def from_csv(path: Path | str, design: Design) -> Stimulus:
 def from_vcd(path: Path | str, design: Design, *, scope: str | None = None) -> Stimulus:
     """A stimulus from the waveforms of the input ports; `x` and `z` are read as 0.
 
-    A row is what the inputs were right before a rising edge of the clock. Where the design or the file has
+    A row is what the inputs were right before a rising edge of the clock; an edge into the first value of the
+    file is none, for nothing is known from before. Where the design or the file has
     no clock, every time at which something changed gives a row, with the values from then on.
 
     Args:
@@ -62,14 +66,14 @@ def from_vcd(path: Path | str, design: Design, *, scope: str | None = None) -> S
     tokens = iter(_text(path).split())
     try:
         wave.declarations(tokens)
-    except StopIteration as error:
+    except (StopIteration, ValueError, IndexError) as error:
         raise InputError(f"{path} is no VCD file", hint="give what $dumpvars wrote") from error
     ports = {port.name: len(port.bits) for port in design.inputs}
     signals = wave.ports(scope, ports, str(path))
     clock = wave.scopes[wave.chosen].get(design.clock, {}).get(0, ("", 0))[0] if design.clock else ""
     rows = []
     for values, changed, before in wave.steps(tokens):
-        if clock and before.get(clock, "x") != "1" and values.get(clock) == "1":
+        if clock and before.get(clock, "1") != "1" and values.get(clock) == "1":
             rows.append({name: _value(signals[name], before, ports[name]) for name in ports})
         elif not clock and changed:
             rows.append({name: _value(signals[name], values, ports[name]) for name in ports})
@@ -176,6 +180,6 @@ def _number(cell: str, name: str, where: str) -> int:
 
 def _text(path: Path | str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text(encoding="utf-8-sig")  # spreadsheets begin a file with its mark
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="check the path") from error

@@ -181,6 +181,8 @@ def _netlist(
                 raise UnknownNameError("module", top, _modules(paths)) from error
             raise
         netlist = json.loads(whole.read_bytes())
+        if top not in netlist["modules"]:  # Yosys leaves out a module without content
+            raise InputError(f"module {top} holds nothing", hint="drive its outputs, or name another --top")
         module = netlist["modules"][top]
         if noted.exists():
             module["netnames"] |= register_names(noted.read_text(), module)
