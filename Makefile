@@ -42,6 +42,9 @@ bench: .venv/.ok
 	$(BIN)/python benchmarks/kernels/exact_conv.py --quick
 	$(BIN)/python benchmarks/codec/scene.py --quick
 	$(BIN)/python benchmarks/rd/kodak_aerials.py --quick
+	$(BIN)/python benchmarks/lowbit/product.py --quick
+	$(BIN)/python benchmarks/lowbit/layer.py --quick
+	$(BIN)/python benchmarks/lowbit/norms.py --quick
 
 docs: .venv/.ok
 	$(BIN)/python -m pytest -q tests/test_readme.py

@@ -2,11 +2,11 @@
 
     python benchmarks/lowbit/product.py [--quick] [--json] [--threads 1]
 
-Square matrices; ours includes packing b at every call. Peers take turns with it, round after round: torch.mm
-in float32 and bfloat16, with b as (k, n) and as the transposed view of (n, k), of which the faster counts,
-torch._int_mm likewise, and float16 as float32, for native float16 is a scalar loop on processors without it.
-One thread: CPU seconds of the thread; several: wall seconds. Medians, and the least beside them. "peak" is a
-loop of VPDPBUSD in registers, compiled here, on one thread.
+Square matrices; ours includes packing b at every call. Peers take turns with it, round after round, the
+second of two calls each: torch.mm in float32 and bfloat16, with b as (k, n) and as the transposed view of (n,
+k), of which the faster counts, torch._int_mm likewise, and float16 as float32, for native float16 is a scalar
+loop on processors without it. One thread: CPU seconds of the thread; several: wall seconds. Medians, and the
+least beside them. "peak" is a loop of VPDPBUSD in registers, compiled here, on one thread.
 """
 
 import argparse
@@ -87,6 +87,7 @@ def measure(size: int, threads: int, rounds: int) -> dict[str, Any]:
         call()
     for _ in range(rounds):
         for name, call in ways.items():
+            call()  # what ran before filled the caches with its own
             times[name].append(seconds(call, clock))
     work = 2 * size**3 / 1e9
     row: dict[str, Any] = {"size": size, "threads": threads}

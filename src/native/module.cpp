@@ -6,8 +6,12 @@
 #include <Python.h>
 
 #include "lanes.h"
+#include "norm8.h"
 #include "product8.h"
+#include "quantize8.h"
 #include "rans.h"
+
+#include <initializer_list>
 
 namespace {
 
@@ -260,38 +264,72 @@ PyObject *lanes_targets(PyObject *, PyObject *) {
                         : Py_BuildValue("(s)", "plain");
 }
 
-// product8(a, b, [m, n, k, threads, target], sums, values, rows, columns, bias): what is empty is left out
+bool patches_fit(const Product8Patches &p) {
+    for (const int64_t size : {p.batch, p.height, p.width, p.channels, p.kernel_h, p.kernel_w, p.stride, p.dilation,
+                               p.up, p.out_h, p.out_w})
+        if (size < 1 || size >= int64_t{1} << 20) return false;
+    if (p.batch * p.height * p.width >= int64_t{1} << 40 || p.batch * p.out_h * p.out_w >= int64_t{1} << 40) return false;
+    return p.pad_h >= 0 && p.pad_w >= 0 && p.pad_h < int64_t{1} << 20 && p.pad_w < int64_t{1} << 20;
+}
+
+// product8(a, b, [m, n, k, threads, target, kind of a, of b, 13 of the patches], order, doublings, sums, values,
+// rows, columns, bias): what is empty is left out
 PyObject *product8(PyObject *, PyObject *args) {
-    if (PyTuple_Size(args) != 8) return PyErr_Format(PyExc_TypeError, "8 arguments are needed");
+    if (PyTuple_Size(args) != 10) return PyErr_Format(PyExc_TypeError, "10 arguments are needed");
     Buffers from(args);
-    int64_t n[8] = {};
-    const int8_t *a = from.take<int8_t>(&n[0]), *b = from.take<int8_t>(&n[1]);
+    int64_t n[10] = {};
+    Product8Task task{};
+    task.a = from.take<int8_t>(&n[0]);
+    task.b = from.take<int8_t>(&n[1]);
     const int64_t *sizes = from.take<int64_t>(&n[2]);
-    Product8Out out{};
-    out.sums = from.take<int32_t>(&n[3], true);
-    out.values = from.take<float>(&n[4], true);
-    out.rows = from.take<float>(&n[5]);
-    out.columns = from.take<float>(&n[6]);
-    out.bias = from.take<float>(&n[7]);
+    task.order = from.take<int32_t>(&n[3]);
+    task.doublings = from.take<int64_t>(&n[4]);
+    task.sums = from.take<int32_t>(&n[5], true);
+    task.values = from.take<float>(&n[6], true);
+    task.rows = from.take<float>(&n[7]);
+    task.columns = from.take<float>(&n[8]);
+    task.bias = from.take<float>(&n[9]);
     if (!from.good) return nullptr;
-    from.need(n[2] == 5, "five sizes are needed");
+    from.need(n[2] == 20, "twenty sizes are needed");
     if (!from.good) return nullptr;
-    const int64_t m = sizes[0], columns = sizes[1], k = sizes[2];
-    from.need(m >= 0 && columns >= 0 && k >= 0 && k < int64_t{1} << 17 && m < int64_t{1} << 31 &&
-                  columns < int64_t{1} << 31 && sizes[3] >= 1 && sizes[3] <= 1024,
+    const int64_t m = sizes[0], columns = sizes[1], k = sizes[2], most = int64_t{1} << 31;
+    from.need(m >= 0 && columns >= 0 && k >= 0 && k < most && m < most && columns < most && sizes[3] >= 1 &&
+                  sizes[3] <= 1024 && sizes[5] >= 0 && sizes[5] <= PATCHES && sizes[6] >= 0 &&
+                  sizes[6] <= INNER_PATCHES && sizes[6] != PATCHES &&
+                  !(sizes[5] == PATCHES && sizes[6] == INNER_PATCHES),
               "a size is out of range");
-    from.need(n[0] == m * k && n[1] == columns * k && (n[3] == 0 || n[3] == m * columns) &&
-                  (n[4] == 0 || (n[4] == m * columns && n[5] == m && n[6] == columns)) &&
-                  (n[7] == 0 || n[7] == columns),
-              "arrays of the product disagree in length");
     if (!from.good) return nullptr;
-    if (!n[3]) out.sums = nullptr;
-    if (!n[4]) out.values = nullptr;
-    if (!n[7]) out.bias = nullptr;
+    task.m = m, task.n = columns, task.k = k;
+    task.a_kind = static_cast<Product8Kind>(sizes[5]);
+    task.b_kind = static_cast<Product8Kind>(sizes[6]);
+    const int64_t *p = sizes + 7;
+    task.patches = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+    const bool left = task.a_kind == PATCHES, right = task.b_kind == INNER_PATCHES;
+    from.need((!left && !right) || patches_fit(task.patches), "a size of the patches is out of range");
+    if (!from.good) return nullptr;
+    const int64_t image = p[0] * p[1] * p[2] * p[3], pixels = p[0] * p[11] * p[12], patch = p[4] * p[5] * p[3];
+    from.need(left ? n[0] == image && m == pixels && k == patch : n[0] == m * k, "a has another size");
+    from.need(right ? n[1] == image && k == pixels && columns == patch : n[1] == columns * k, "b has another size");
+    from.need((n[5] == 0 || n[5] == m * columns) &&
+                  (n[6] == 0 || (n[6] == m * columns && n[7] == m && n[8] == columns)) &&
+                  (n[9] == 0 || n[9] == columns),
+              "arrays of the product disagree in length");
+    for (int64_t i = 0; from.good && i < n[3]; ++i)
+        from.need(task.order[i] >= -1 && task.order[i] < k, "the order names what is not there");
+    task.length = n[3] ? n[3] : k;
+    for (int64_t i = 0; from.good && i < n[4]; ++i)
+        from.need(task.doublings[i] % 4 == 0 && task.doublings[i] >= (i ? task.doublings[i - 1] : 0) &&
+                      task.doublings[i] < task.length,
+                  "doublings must rise, at multiples of 4");
+    if (!from.good) return nullptr;
+    task.doubling_count = n[4];
+    if (!n[3]) task.order = nullptr;
+    if (!n[5]) task.sums = nullptr;
+    if (!n[6]) task.values = nullptr;
+    if (!n[9]) task.bias = nullptr;
     int32_t status = 0;
     Py_BEGIN_ALLOW_THREADS
-    status = vedette_product8(a, b, m, columns, k, &out, static_cast<int32_t>(sizes[3]),
-                              static_cast<int32_t>(sizes[4]));
+    status = vedette_product8(&task, static_cast<int32_t>(sizes[3]), static_cast<int32_t>(sizes[4]));
     Py_END_ALLOW_THREADS
     return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
 }
@@ -299,11 +337,250 @@ PyObject *product8(PyObject *, PyObject *args) {
 // product8_targets() -> how many
 PyObject *product8_targets(PyObject *, PyObject *) { return PyLong_FromLong(vedette_product8_targets()); }
 
-PyMethodDef methods[] = {{"lanes_golden", lanes_golden, METH_VARARGS, nullptr},
+// ranges(x, [m, n, threads], column factors, row factors, rows, columns): what is empty is left out
+PyObject *ranges(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 6) return PyErr_Format(PyExc_TypeError, "6 arguments are needed");
+    Buffers from(args);
+    int64_t n[6] = {};
+    const float *x = from.take<float>(&n[0]);
+    const int64_t *sizes = from.take<int64_t>(&n[1]);
+    const float *column_factors = from.take<float>(&n[2]), *row_factors = from.take<float>(&n[3]);
+    float *rows = from.take<float>(&n[4], true), *columns = from.take<float>(&n[5], true);
+    if (!from.good) return nullptr;
+    from.need(n[1] == 3, "three sizes are needed");
+    if (!from.good) return nullptr;
+    const int64_t most = int64_t{1} << 31;
+    from.need(sizes[0] >= 0 && sizes[0] < most && sizes[1] >= 0 && sizes[1] < most && sizes[2] >= 1 &&
+                  sizes[2] <= 1024,
+              "a size is out of range");
+    from.need(n[0] == sizes[0] * sizes[1] && (n[2] == 0 || n[2] == sizes[1]) && (n[3] == 0 || n[3] == sizes[0]) &&
+                  (n[4] == 0 || n[4] == sizes[0]) && (n[5] == 0 || n[5] == sizes[1]),
+              "arrays disagree in length");
+    if (!from.good) return nullptr;
+    int32_t status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = vedette_ranges(x, sizes[0], sizes[1], n[2] ? column_factors : nullptr, n[3] ? row_factors : nullptr,
+                            n[4] ? rows : nullptr, n[5] ? columns : nullptr, static_cast<int32_t>(sizes[2]));
+    Py_END_ALLOW_THREADS
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
+}
+
+// quantize8(x, [m, n, q, threads, seed or -1], columns, inverse, column_shifts, row_shifts, out)
+PyObject *quantize8(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 7) return PyErr_Format(PyExc_TypeError, "7 arguments are needed");
+    Buffers from(args);
+    int64_t n[7] = {};
+    Quantize8Task task{};
+    task.x = from.take<float>(&n[0]);
+    const int64_t *sizes = from.take<int64_t>(&n[1]);
+    task.columns = from.take<float>(&n[2]);
+    task.inverse = from.take<float>(&n[3]);
+    task.column_shifts = from.take<int8_t>(&n[4]);
+    task.row_shifts = from.take<int8_t>(&n[5]);
+    task.out = from.take<int8_t>(&n[6], true);
+    if (!from.good) return nullptr;
+    from.need(n[1] == 5, "five sizes are needed");
+    if (!from.good) return nullptr;
+    const int64_t rows = sizes[0], columns = sizes[1], most = int64_t{1} << 31;
+    from.need(rows >= 0 && rows < most && columns >= 0 && columns < most && sizes[2] >= 1 && sizes[2] <= 127 &&
+                  sizes[3] >= 1 && sizes[3] <= 1024 && sizes[4] >= -1 && sizes[4] < int64_t{1} << 32,
+              "a size is out of range");
+    from.need(n[0] == rows * columns && n[6] == n[0] && (n[2] == 0 || n[2] == columns) &&
+                  (n[3] == 1 || n[3] == rows) && (n[4] == 0 || n[4] == columns) && (n[5] == 0 || n[5] == rows),
+              "arrays disagree in length");
+    for (int64_t i = 0; from.good && i < n[4]; ++i)
+        from.need(task.column_shifts[i] >= 0 && task.column_shifts[i] < 8, "a shift is out of range");
+    for (int64_t i = 0; from.good && i < n[5]; ++i)
+        from.need(task.row_shifts[i] >= 0 && task.row_shifts[i] < 8, "a shift is out of range");
+    if (!from.good) return nullptr;
+    task.m = rows, task.n = columns, task.q = static_cast<int32_t>(sizes[2]);
+    task.inverse_per_row = n[3] > 1;
+    task.stochastic = sizes[4] >= 0;
+    task.seed = static_cast<uint32_t>(sizes[4]);
+    if (!n[2]) task.columns = nullptr;
+    if (!n[4]) task.column_shifts = nullptr;
+    if (!n[5]) task.row_shifts = nullptr;
+    int32_t status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = vedette_quantize8(&task, static_cast<int32_t>(sizes[3]));
+    Py_END_ALLOW_THREADS
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
+}
+
+// clip_errors(x, steps, [q], errors); x beyond a multiple of 16 is left out
+PyObject *clip_errors(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 4) return PyErr_Format(PyExc_TypeError, "4 arguments are needed");
+    Buffers from(args);
+    int64_t n[4] = {};
+    const float *x = from.take<float>(&n[0]), *steps = from.take<float>(&n[1]);
+    const int64_t *q = from.take<int64_t>(&n[2]);
+    float *errors = from.take<float>(&n[3], true);
+    from.need(n[2] == 1 && n[3] == n[1], "arrays disagree in length");
+    if (!from.good) return nullptr;
+    from.need(*q >= 1 && *q <= 127, "q is out of range");
+    if (!from.good) return nullptr;
+    Py_BEGIN_ALLOW_THREADS
+    vedette_clip_errors(x, n[0], steps, n[1], static_cast<int32_t>(*q), errors);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+// pack4(values, out) and unpack4(packed, out)
+PyObject *pack4(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 2) return PyErr_Format(PyExc_TypeError, "2 arguments are needed");
+    Buffers from(args);
+    int64_t n[2] = {};
+    const int8_t *x = from.take<int8_t>(&n[0]);
+    uint8_t *out = from.take<uint8_t>(&n[1], true);
+    from.need(n[1] == (n[0] + 1) / 2, "arrays disagree in length");
+    if (!from.good) return nullptr;
+    vedette_pack4(x, n[0], out);
+    Py_RETURN_NONE;
+}
+
+PyObject *unpack4(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 2) return PyErr_Format(PyExc_TypeError, "2 arguments are needed");
+    Buffers from(args);
+    int64_t n[2] = {};
+    const uint8_t *x = from.take<uint8_t>(&n[0]);
+    int8_t *out = from.take<int8_t>(&n[1], true);
+    from.need(n[0] == (n[1] + 1) / 2, "arrays disagree in length");
+    if (!from.good) return nullptr;
+    vedette_unpack4(x, n[1], out);
+    Py_RETURN_NONE;
+}
+
+// The sizes of a matrix and its switches; whether x, of so many values, has them.
+const int64_t *take_shape(Buffers &from, int64_t values, int64_t switches) {
+    int64_t count = 0;
+    const int64_t *sizes = from.take<int64_t>(&count);
+    from.need(count >= 2 + switches, "sizes are missing");
+    if (!from.good) return nullptr;
+    const int64_t most = int64_t{1} << 31;
+    from.need(sizes[0] >= 0 && sizes[0] < most && sizes[1] >= 0 && sizes[1] < most && sizes[0] * sizes[1] == values,
+              "the matrix has another size");
+    return from.good ? sizes : nullptr;
+}
+
+// norm_sums(x, [m, n, rows], sums, least, most)
+PyObject *norm_sums(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 5) return PyErr_Format(PyExc_TypeError, "5 arguments are needed");
+    Buffers from(args);
+    int64_t n[4] = {};
+    const int8_t *x = from.take<int8_t>(&n[0]);
+    const int64_t *sizes = take_shape(from, n[0], 1);
+    int64_t *sums = from.take<int64_t>(&n[1], true);
+    int8_t *least = from.take<int8_t>(&n[2], true), *most = from.take<int8_t>(&n[3], true);
+    if (!from.good) return nullptr;
+    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    from.need(n[1] == groups && n[2] == groups && n[3] == groups, "arrays disagree in length");
+    if (!from.good) return nullptr;
+    Py_BEGIN_ALLOW_THREADS
+    vedette_norm_sums(x, sizes[0], sizes[1], sizes[2] != 0, sums, least, most);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+// norm_deviations(x, [m, n, rows, squared], centers, sums)
+PyObject *norm_deviations(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 4) return PyErr_Format(PyExc_TypeError, "4 arguments are needed");
+    Buffers from(args);
+    int64_t n[3] = {};
+    const int8_t *x = from.take<int8_t>(&n[0]);
+    const int64_t *sizes = take_shape(from, n[0], 2);
+    const int8_t *centers = from.take<int8_t>(&n[1]);
+    int64_t *sums = from.take<int64_t>(&n[2], true);
+    if (!from.good) return nullptr;
+    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    from.need(n[1] == groups && n[2] == groups, "arrays disagree in length");
+    if (!from.good) return nullptr;
+    Py_BEGIN_ALLOW_THREADS
+    vedette_norm_deviations(x, sizes[0], sizes[1], sizes[2] != 0, sizes[3] != 0, centers, sums);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+// norm_apply(x, [m, n, rows], a, b, gain, offset, [step], integers, floats): one of the last two is empty
+PyObject *norm_apply(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 9) return PyErr_Format(PyExc_TypeError, "9 arguments are needed");
+    Buffers from(args);
+    int64_t n[8] = {};
+    const int8_t *x = from.take<int8_t>(&n[0]);
+    const int64_t *sizes = take_shape(from, n[0], 1);
+    const float *a = from.take<float>(&n[1]), *b = from.take<float>(&n[2]), *gain = from.take<float>(&n[3]),
+                *offset = from.take<float>(&n[4]), *step = from.take<float>(&n[5]);
+    int8_t *integers = from.take<int8_t>(&n[6], true);
+    float *floats = from.take<float>(&n[7], true);
+    if (!from.good) return nullptr;
+    const int64_t groups = sizes[2] ? sizes[0] : sizes[1], others = sizes[2] ? sizes[1] : sizes[0];
+    from.need(n[1] == groups && n[2] == groups && n[3] == n[4] && (n[3] == 0 || n[3] == others) && n[5] == 1 &&
+                  (n[6] == n[0] || n[6] == 0) && n[6] + n[7] == n[0],
+              "arrays disagree in length");
+    if (!from.good) return nullptr;
+    Py_BEGIN_ALLOW_THREADS
+    vedette_norm_apply(x, sizes[0], sizes[1], sizes[2] != 0, a, b, n[3] ? gain : nullptr, offset, *step,
+                       n[6] ? integers : nullptr, floats);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+// norm_gradient_sums(g, x, [m, n, rows], means, sums of g, of g x, of signs)
+PyObject *norm_gradient_sums(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 7) return PyErr_Format(PyExc_TypeError, "7 arguments are needed");
+    Buffers from(args);
+    int64_t n[6] = {};
+    const int8_t *g = from.take<int8_t>(&n[0]), *x = from.take<int8_t>(&n[1]);
+    const int64_t *sizes = take_shape(from, n[1], 1);
+    const float *means = from.take<float>(&n[2]);
+    int64_t *sums[3];
+    for (int i = 0; i < 3; ++i) sums[i] = from.take<int64_t>(&n[3 + i], true);
+    if (!from.good) return nullptr;
+    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    from.need(n[0] == n[1], "arrays disagree in length");
+    for (int i = 2; i < 6; ++i) from.need(n[i] == groups, "arrays disagree in length");
+    if (!from.good) return nullptr;
+    Py_BEGIN_ALLOW_THREADS
+    vedette_norm_gradient_sums(g, x, sizes[0], sizes[1], sizes[2] != 0, means, sums[0], sums[1], sums[2]);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+// norm_gradient(g, x, [m, n, rows, linear], means, p, q, r, out)
+PyObject *norm_gradient(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 8) return PyErr_Format(PyExc_TypeError, "8 arguments are needed");
+    Buffers from(args);
+    int64_t n[7] = {};
+    const int8_t *g = from.take<int8_t>(&n[0]), *x = from.take<int8_t>(&n[1]);
+    const int64_t *sizes = take_shape(from, n[1], 2);
+    const float *of[4];
+    for (int i = 0; i < 4; ++i) of[i] = from.take<float>(&n[2 + i]);
+    float *out = from.take<float>(&n[6], true);
+    if (!from.good) return nullptr;
+    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    from.need(n[0] == n[1] && n[6] == n[1], "arrays disagree in length");
+    for (int i = 2; i < 6; ++i) from.need(n[i] == groups, "arrays disagree in length");
+    if (!from.good) return nullptr;
+    Py_BEGIN_ALLOW_THREADS
+    vedette_norm_gradient(g, x, sizes[0], sizes[1], sizes[2] != 0, sizes[3] != 0, of[0], of[1], of[2], of[3], out);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+PyMethodDef methods[] = {{"clip_errors", clip_errors, METH_VARARGS, nullptr},
+                         {"lanes_golden", lanes_golden, METH_VARARGS, nullptr},
                          {"lanes_run", lanes_run, METH_VARARGS, nullptr},
                          {"lanes_targets", lanes_targets, METH_NOARGS, nullptr},
                          {"product8", product8, METH_VARARGS, nullptr},
                          {"product8_targets", product8_targets, METH_NOARGS, nullptr},
+                         {"norm_apply", norm_apply, METH_VARARGS, nullptr},
+                         {"norm_deviations", norm_deviations, METH_VARARGS, nullptr},
+                         {"norm_gradient", norm_gradient, METH_VARARGS, nullptr},
+                         {"norm_gradient_sums", norm_gradient_sums, METH_VARARGS, nullptr},
+                         {"norm_sums", norm_sums, METH_VARARGS, nullptr},
+                         {"pack4", pack4, METH_VARARGS, nullptr},
+                         {"quantize8", quantize8, METH_VARARGS, nullptr},
+                         {"ranges", ranges, METH_VARARGS, nullptr},
+                         {"unpack4", unpack4, METH_VARARGS, nullptr},
                          {"rans_encode", rans_encode, METH_VARARGS, nullptr},
                          {"rans_decode", rans_decode, METH_VARARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};

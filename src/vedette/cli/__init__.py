@@ -13,6 +13,11 @@ COMMANDS = {
     "open": ("vedette.cli.run", "open_product", "Open a product: the image, as TIFF or PNG."),
     "inspect": ("vedette.cli.run", "inspect", "Print what is inside a product."),
     "codec": ("vedette.cli.codec", "codec", "Encode and decode images; train, evaluate and list codecs."),
+    "lowbit": (
+        "vedette.cli.lowbit",
+        "lowbit",
+        "Train in 4 to 8 bits on integer products; adapt on board.",
+    ),
     "softerror": (
         "vedette.cli.softerror",
         "softerror",
@@ -61,7 +66,10 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", "check the path, its rights and the free space")
     except MemoryError:
-        _fail("the memory is used up", "use smaller tiles (--tile) or fewer workers (--workers)")
+        _fail(
+            "the memory is used up",
+            "use smaller tiles (--tile), fewer workers (--workers) or fewer cycles (--cycles)",
+        )
 
 
 def _fail(message: str, hint: str) -> None:

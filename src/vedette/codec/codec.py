@@ -143,8 +143,8 @@ def _z_tables(model: SlicedCodec) -> Tables:
 
 
 def available() -> list[str]:
-    """Names of the weights that ship with the package."""
-    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    """Names of the codec weights that ship with the package."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.json") if "model" in card(path.stem))
 
 
 def card(name: str = "charm-lite") -> dict[str, Any]:

@@ -28,6 +28,19 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
         raise InputError(f"the folder {folder} is read-only", hint="choose another, or change its rights")
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a folder that cannot be made, or written to, before any work is done for it.
+
+    Raises:
+        InputError: the way there leads through a file, or the last folder on it is closed to us.
+    """
+    nearest = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if not nearest.is_dir():
+        raise InputError(f"{path} cannot be a folder: {nearest} is a file", hint="choose another folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {nearest} is read-only", hint="choose another, or change its rights")
+
+
 def refused(path: Path, error: OSError) -> VedetteError:
     """The error of a file that the system did not let us write."""
     return VedetteError(

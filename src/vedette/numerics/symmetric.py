@@ -62,8 +62,9 @@ def stochastic(
 ) -> Int8[np.ndarray, "*shape"]:
     """x times `inverse_step`, rounded up with the probability of its fraction: right on average.
 
-    Element i, in row-major order, is rounded up where draw i of `counter.uniform` lies below its fraction.
-    Unbiased where nothing is clamped, that is, where the step comes from the largest magnitude.
+    x is taken as rows of its last dimension; an element is rounded up where its draw of `counter.uniform`
+    lies below its fraction. Unbiased to 2^-16 of a step where nothing is clamped, that is, where the step
+    comes from the largest magnitude.
 
     >>> many = stochastic(np.full(100_000, 0.25, np.float32), np.float32(1), 4, seed=3)
     >>> sorted(set(many.tolist())), round(float(many.mean()), 2)
@@ -72,13 +73,13 @@ def stochastic(
     q = magnitude(bits)
     scaled = x * np.float32(inverse_step)
     floor = np.floor(scaled)  # its difference to `scaled` is exact
-    up = counter.uniform(seed, x.size).reshape(x.shape) < scaled - floor
+    columns = x.shape[-1] if x.ndim else 1
+    draws = counter.uniform(seed, x.size // max(columns, 1), columns).reshape(x.shape)
+    up = draws < scaled - floor
     return np.clip(floor + up, -q, q).astype(np.int8)
 
 
-def stochastic_variance(
-    x: Float32[np.ndarray, "*shape"], step: Float32[np.ndarray, "..."] | np.float32
-) -> np.ndarray:
+def stochastic_variance(x: Float32[np.ndarray, "*shape"], step: np.ndarray | np.float32) -> np.ndarray:
     """Variance that stochastic rounding adds to each value: step^2 f (1 - f), f the fraction of x / step.
 
     >>> stochastic_variance(np.float32([0.5, 1.0]), np.float32(1)).tolist()

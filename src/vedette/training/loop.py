@@ -1,9 +1,10 @@
 """The only training loop. It knows a `Task` and nothing about what is trained."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,6 +16,13 @@ from vedette.training.config import TrainConfig
 Log = Callable[[int, Mapping[str, float]], None]
 
 
+class Batch(Protocol):
+    """What a task learns from at a step: a tensor, or tensors that belong together."""
+
+    def to(self, device: torch.device, /) -> Any:
+        """The same on `device`."""
+
+
 @runtime_checkable
 class Task(Protocol):
     """What is trained: a network and what exists only for its training."""
@@ -24,8 +32,10 @@ class Task(Protocol):
     def optimizer(self, config: TrainConfig) -> torch.optim.Optimizer:
         """The optimizer, whose groups carry their own learning rates."""
 
-    def losses(self, network: nn.Module, batch: Tensor) -> dict[str, Tensor]:
-        """Losses of a batch through `network` (the model, possibly wrapped); "total" is minimized."""
+    def losses(self, network: nn.Module, batch: Any) -> dict[str, Tensor]:
+        """Losses of a `Batch` of the task's kind through `network` (the model, possibly wrapped); "total"
+        is minimized.
+        """
 
     def evaluate(self) -> dict[str, float]:
         """Scores on the validation set."""
@@ -55,8 +65,19 @@ def multiplies_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
-def fit(task: Task, batches: Iterator[Tensor], config: TrainConfig, folder: Path, log: Log) -> None:
+def fit(
+    task: Task,
+    batches: Iterator[Batch],
+    config: TrainConfig,
+    folder: Path,
+    log: Log,
+    *,
+    deadline: float | None = None,
+) -> None:
     """Train `task` for `config.steps` steps; resumes from the checkpoint in `folder` if there is one.
+
+    Args:
+        deadline: of `time.monotonic`; the step after which it has passed is the last one.
 
     Under `torchrun` each process draws its own share of the batch and gradients are averaged.
     """
@@ -79,11 +100,17 @@ def fit(task: Task, batches: Iterator[Tensor], config: TrainConfig, folder: Path
         norm = nn.utils.clip_grad_norm_(task.model.parameters(), config.clip_norm)
         if torch.isfinite(norm):  # one bad batch must not poison the run
             optimizer.step()
+        late = deadline is not None and time.monotonic() >= deadline
+        last = late or step == config.steps
         if not first:
+            if late:
+                return
             continue
-        if step % 50 == 0 or step == config.steps:
+        if step % 50 == 0 or last:
             log(step, {name: loss.item() for name, loss in losses.items()} | {"gradient_norm": norm.item()})
-        if step % config.eval_every == 0 or step == config.steps:
+        if step % config.eval_every == 0 or last:
             log(step, task.evaluate())
-        if step % config.save_every == 0 or step == config.steps:
+        if step % config.save_every == 0 or last:
             checkpoint.save(path, task.model, optimizer, step)
+        if late:
+            return
