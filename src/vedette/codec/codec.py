@@ -20,6 +20,7 @@ from vedette.codec.latents.coder import LAYERS, LatentCoder, Latents
 from vedette.codec.models import MODELS, build
 from vedette.codec.models.sliced import SlicedCodec
 from vedette.errors import InputError, UnknownNameError
+from vedette.nn.layout import channels_last
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 Z_TABLE_REACH = 64  # z beyond it is escaped
@@ -48,7 +49,7 @@ class Codec:
         self.network.load_state_dict(
             {key: network[key].float() if key in network else current[key] for key in current}
         )
-        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(self.network)
         tables = Tables(*(tensors[f"tables.{part}"].numpy() for part in ("cdf", "starts", "firsts")))
         self.coder = LatentCoder(integer.IntegerEntropy(self.network, exact), tables)
 

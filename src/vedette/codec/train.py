@@ -16,6 +16,7 @@ from vedette.codec.recipes import Recipe
 from vedette.codec.task import RateDistortion
 from vedette.data import crops, find_images, load_rgb, split
 from vedette.errors import InputError
+from vedette.nn.layout import channels_last
 from vedette.training import RunLog, TrainConfig, checkpoint, fit, runlog
 
 VALIDATION_EVERY = 25  # every 25th image of a folder is held out
@@ -58,7 +59,7 @@ def train(
     model.calibrate(sample)
     if start is not None:
         checkpoint.load_model(start, model)
-    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = channels_last(model.to(device))
     # noise differs between processes, crops and qualities are drawn alike and shared out
     task = RateDistortion(
         model,

@@ -14,6 +14,7 @@ from torch.autograd import Function
 
 from vedette.lowbit import quantized
 from vedette.lowbit.backends import Route, product, quantize, ranges
+from vedette.lowbit.eager import eager
 from vedette.lowbit.layers import LowBitLayer
 from vedette.lowbit.operands import Matrix
 from vedette.nn.classify import Attention as FloatAttention
@@ -80,7 +81,7 @@ def _all(a: Tensor, b: Tensor, scale: Tensor, largest: int, route: Route) -> Ten
 class Attention(FloatAttention, LowBitLayer):
     """`nn.classify.Attention` with integer products of attention."""
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "b tokens d"]) -> Float[Tensor, "b tokens d"]:
         batch, tokens, width = x.shape
         parts = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)

@@ -184,17 +184,7 @@ def _array(operand: Operand) -> np.ndarray | product8.Inner | product8.Patches:
     if isinstance(operand, Matrix):
         values = operand.values.numpy()
         return product8.Inner(values) if operand.inner_first else values
-    p = operand
-    return product8.Patches(
-        image=p.image.numpy(),
-        kernel=p.kernel,
-        padding=p.padding,
-        out=p.out,
-        stride=p.stride,
-        dilation=p.dilation,
-        up=p.up,
-        inner=p.inner,
-    )
+    return product8.Patches(**(vars(operand) | {"image": operand.image.numpy()}))
 
 
 def _grouped(left: Tensor, right: Tensor, shifts: product8.Horner | None) -> Tensor:

@@ -17,6 +17,7 @@ from vedette.errors import InputError
 from vedette.lowbit.config import LowBit
 from vedette.lowbit.cost import gain_over_bf16
 from vedette.lowbit.layers import Conv2d, Linear
+from vedette.nn.layout import channels_last
 
 SIZE_MOST = 1 << 15
 
@@ -62,7 +63,7 @@ def time_conv(batch: int, side: int, channels: int, config: LowBit, *, rounds: i
     """Time a 3x3 convolution that keeps `channels` and the side, on images in channels-last order."""
     low: nn.Module = Conv2d(channels, channels, 3, padding=1, bias=False, config=config)
     high: nn.Module = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    low, high = (m.to(memory_format=torch.channels_last) for m in (low, high))  # type: ignore[call-overload]
+    low, high = channels_last(low), channels_last(high)
     x = torch.randn(batch, channels, side, side).contiguous(memory_format=torch.channels_last)
     estimate = gain_over_bf16(batch * side * side, channels, 9 * channels, patch=9)
     return _time(f"conv {batch} x {side}x{side} x {channels}", low, high, x, estimate, rounds)

@@ -21,6 +21,7 @@ from torch.autograd import Function
 from vedette.lowbit import quantized
 from vedette.lowbit.backends import Route, laid_out, product, ranges, route_for
 from vedette.lowbit.config import LowBit
+from vedette.lowbit.eager import eager
 from vedette.lowbit.operands import Matrix, Operand, Patches
 
 SUM_MOST = (1 << 31) - 1
@@ -288,7 +289,7 @@ class Linear(nn.Linear, LowBitLayer):
         super().__init__(inputs, outputs, bias)
         self.configure(config or LowBit())
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "*shape inputs"]) -> Float[Tensor, "*shape outputs"]:
         out = _apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias, self, _Geometry())
         return out.reshape(*x.shape[:-1], self.out_features).to(_dtype(x))
@@ -306,7 +307,7 @@ class Conv2d(nn.Conv2d, LowBitLayer):
         super().__init__(*args, **options)
         self.configure(config or LowBit())
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         if not x.numel():
             return super().forward(x)

@@ -23,6 +23,7 @@ from torch.autograd import Function
 from vedette.lowbit import quantized
 from vedette.lowbit.backends import quantize, ranges
 from vedette.lowbit.config import LowBit
+from vedette.lowbit.eager import eager
 from vedette.lowbit.layers import LowBitLayer
 from vedette.numerics import norm8
 
@@ -268,7 +269,7 @@ class BatchNorm2d(nn.BatchNorm2d, LowBitLayer):
         super().__init__(channels, **options)
         self.configure(config or LowBit())
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         matrix = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).float().contiguous()
         own = self.running_mean is None or self.training
@@ -301,7 +302,7 @@ class LayerNorm(nn.LayerNorm, LowBitLayer):
         super().__init__(shape, **options)
         self.configure(config or LowBit())
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not x.numel():
             return super().forward(x)
@@ -323,7 +324,7 @@ class GroupNorm(nn.GroupNorm, LowBitLayer):
         super().__init__(groups, channels, **options)
         self.configure(config or LowBit())
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "b c *shape"]) -> Float[Tensor, "b c *shape"]:
         if not x.numel():
             return super().forward(x)

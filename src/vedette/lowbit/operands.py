@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Shaped
 from torch import Tensor
 
+from vedette.numerics.product8 import Windows
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -24,24 +26,10 @@ class Matrix:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patches:
-    """Patches of images (batch, height, width, channels), as `numerics.product8.Patches`."""
+class Patches(Windows):
+    """Patches of images (batch, height, width, channels) that are tensors."""
 
     image: Shaped[Tensor, "b h w c"]
-    kernel: tuple[int, int]
-    padding: tuple[int, int]
-    out: tuple[int, int]
-    stride: int = 1
-    dilation: int = 1
-    up: int = 1
-    inner: bool = False
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Outer and inner length."""
-        pixels = self.image.shape[0] * self.out[0] * self.out[1]
-        patch = self.kernel[0] * self.kernel[1] * self.image.shape[3]
-        return (patch, pixels) if self.inner else (pixels, patch)
 
 
 Operand = Matrix | Patches

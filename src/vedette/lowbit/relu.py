@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from vedette.lowbit.eager import eager
+
 
 class _Masked(Function):
     @staticmethod
@@ -41,6 +43,6 @@ class ReLU(nn.ReLU):
     [0.0, 1.0]
     """
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return _Masked.apply(x)

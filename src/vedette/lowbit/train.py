@@ -13,6 +13,7 @@ from vedette.lowbit.convert import convert
 from vedette.lowbit.recipes import Recipe
 from vedette.nn.classifier_file import Classifier, save_classifier
 from vedette.nn.classify import build_classifier
+from vedette.nn.layout import channels_last
 from vedette.training import RunLog, checkpoint, fit
 from vedette.training.classification import Classification
 
@@ -51,7 +52,7 @@ def train(
         sample = data.training.images[: config.batch].float() / 255
         convert(model, replace(precision, seed=config.seed), sample=sample, show=show)
     config = replace(config, bf16=precision == "bf16")
-    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = channels_last(model.to(device))
     task = Classification(
         model,
         data.validation,

@@ -5,7 +5,9 @@ products need it (`lowbit.layers`), by each way of grouping. The variance is exa
 of step^2 f (1 - f)), not drawn.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,8 +75,8 @@ def report(model: nn.Module, images: Tensor, labels: Tensor, *, bits: int = 4, g
     return rows
 
 
-def _keep(found: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def]
-    def hook(module: nn.Module, inputs: object, outputs: tuple[Tensor, ...]) -> None:
+def _keep(found: dict[str, Tensor], name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def hook(module: nn.Module, inputs: Any, outputs: Any) -> None:
         g = outputs[0].detach().float()
         if isinstance(module, nn.Conv2d):
             g = g.permute(0, 2, 3, 1)

@@ -36,8 +36,8 @@ class Inner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patches:
-    """The patches of an image, in the order kernel row, kernel column, channel; zeros beyond its edges.
+class Windows:
+    """Where the patches of an image lie, for arrays and tensors alike.
 
     Args:
         image: batch, height, width, channels.
@@ -47,7 +47,7 @@ class Patches:
             round.
     """
 
-    image: Int8[np.ndarray, "b h w c"]
+    image: Any
     kernel: tuple[int, int]
     padding: tuple[int, int]
     out: tuple[int, int]
@@ -62,6 +62,13 @@ class Patches:
         pixels = self.image.shape[0] * self.out[0] * self.out[1]
         patch = self.kernel[0] * self.kernel[1] * self.image.shape[3]
         return (patch, pixels) if self.inner else (pixels, patch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patches(Windows):
+    """The patches of an image, in the order kernel row, kernel column, channel; zeros beyond its edges."""
+
+    image: Int8[np.ndarray, "b h w c"]
 
     def matrix(self) -> Int8[np.ndarray, "outer inner"]:
         """The patches laid out.
@@ -187,19 +194,15 @@ def scaled_product(
     largest: int = LARGEST,
     threads: int = 1,
     target: str = "",
-    out: Float32[np.ndarray, "m n"] | None = None,
 ) -> Float32[np.ndarray, "m n"]:
     """The sums times a scale for each row and one for each column, plus a bias, in float32, in this order.
-
-    Args:
-        out: where to write them; new memory by default.
 
     >>> scaled_product(np.int8([[1, 2]]), np.int8([[3, 4]]), np.float32([0.5]), np.float32([2])).tolist()
     [[11.0]]
     """
     _check(a, b, largest)
     module = kernel()
-    values = RESULTS.empty((a.shape[0], b.shape[0]), np.float32) if out is None else out
+    values = RESULTS.empty((a.shape[0], b.shape[0]), np.float32)
     if module is None:
         values[:] = reference(a, b, shifts).astype(np.float32) * rows[:, None] * columns
         if bias is not None:

@@ -27,20 +27,6 @@ def magnitude(bits: int) -> int:
     return (1 << (bits - 1)) - 1
 
 
-def absmax(x: Float32[np.ndarray, "*shape"]) -> np.float32:
-    """The largest magnitude; 0 of nothing.
-
-    Raises:
-        InputError: a NaN or an infinity.
-    """
-    if not x.size:
-        return np.float32(0)
-    found = np.float32(max(x.max(), -x.min()))
-    if not np.isfinite(found):
-        raise InputError("a value is NaN or infinite", hint="lower the learning rate, or skip the step")
-    return found
-
-
 def nearest(
     x: Float32[np.ndarray, "*shape"], inverse_step: Float32[np.ndarray, "..."] | np.float32, bits: int
 ) -> Int8[np.ndarray, "*shape"]:

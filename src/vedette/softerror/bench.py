@@ -9,7 +9,8 @@ last, CRC-32 of the output stream. A run without faults writes `golden.hex` inst
 """
 
 from vedette.softerror.design import Design, Reset
-from vedette.softerror.export import configuration, identifier, select_widths
+from vedette.softerror.export import configuration, select_widths
+from vedette.softerror.verilog import identifier
 
 FORMS = ("select", "cfg", "copy")
 
