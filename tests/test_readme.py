@@ -51,3 +51,10 @@ def test_commands_and_their_options_exist(page):
 def test_the_first_example_runs(capsys):
     runpy.run_path(str(ROOT / "examples" / "01_compress_a_scene.py"))
     assert capsys.readouterr().out.count("bpp") == 3
+
+
+def test_the_second_example_runs(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["02_wavelet_layers.py", "--steps", "2"])
+    runpy.run_path(str(ROOT / "examples" / "02_wavelet_layers.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert printed.count("M parameters") == 5 and printed.count("after 2 steps") == 2

@@ -1,7 +1,7 @@
 """Accuracies of training runs: mean, interval, and the loss against a baseline with its standard error.
 
-    vedette lowbit train --recipe resnet20-444 --images eurosat.zip --seed 1 -o runs/resnet20-444/seed1   #
-    and so on python benchmarks/lowbit/accuracy.py runs/ [--json] [--plot curves.svg]
+    vedette lowbit train --recipe resnet20-444 --images eurosat.zip --seed 1 -o runs/resnet20-444/seed1
+    python benchmarks/lowbit/accuracy.py runs/ [--earlier accuracy.json] [--json] [--plot curves.svg]
 
 Folders are NETWORK-FORMAT/seedN. The score of a run is that of its last step. Intervals are of 95 % by
 Student's t over seeds. Differences are of means; "clear" are those of more than two standard errors.
@@ -70,11 +70,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", type=Path)
+    parser.add_argument("--earlier", type=Path, help="this program's JSON, for recipes that have no run here")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--plot", type=Path, help="write curves of the first network's runs as SVG")
     options = parser.parse_args()
     folders = [folder for folder in sorted(options.runs.iterdir()) if folder.is_dir() and last_scores(folder)]
     found = {folder.name: summary(last_scores(folder)) for folder in folders}
+    if options.earlier:
+        found = dict(sorted((json.loads(options.earlier.read_text())["scores"] | found).items()))
     pairs = []
     for name in found:
         format = max((f for f in PRECISIONS if name.endswith(f"-{f}")), key=len, default="fp32")

@@ -7,6 +7,7 @@
 
 #include "lanes.h"
 #include "norm8.h"
+#include "conv16.h"
 #include "product8.h"
 #include "quantize8.h"
 #include "rans.h"
@@ -337,6 +338,84 @@ PyObject *product8(PyObject *, PyObject *args) {
 // product8_targets() -> how many
 PyObject *product8_targets(PyObject *, PyObject *) { return PyLong_FromLong(vedette_product8_targets()); }
 
+bool conv16_fits(Buffers &from, int64_t outputs, int64_t inputs, int64_t kernel) {
+    const int64_t most = int64_t{1} << 16;
+    from.need(outputs >= 1 && outputs < most && inputs >= 1 && inputs < most && kernel >= 1 && kernel <= 15 &&
+                  kernel % 2 == 1,
+              "a size of the convolution is out of range");
+    return from.good;
+}
+
+// conv16_packed(outputs, inputs, kernel) -> values
+PyObject *conv16_packed(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 1) return PyErr_Format(PyExc_TypeError, "1 argument is needed");
+    Buffers from(args);
+    int64_t n = 0;
+    const int64_t *sizes = from.take<int64_t>(&n);
+    from.need(n == 3, "three sizes are needed");
+    if (!from.good || !conv16_fits(from, sizes[0], sizes[1], sizes[2])) return nullptr;
+    return PyLong_FromLongLong(vedette_conv16_packed(sizes[0], sizes[1], sizes[2]));
+}
+
+// conv16_pack(weight, [outputs, inputs, kernel], packed)
+PyObject *conv16_pack(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 3) return PyErr_Format(PyExc_TypeError, "3 arguments are needed");
+    Buffers from(args);
+    int64_t n[3] = {};
+    const int16_t *weight = from.take<int16_t>(&n[0]);
+    const int64_t *sizes = from.take<int64_t>(&n[1]);
+    int16_t *packed = from.take<int16_t>(&n[2], true);
+    from.need(n[1] == 3, "three sizes are needed");
+    if (!from.good || !conv16_fits(from, sizes[0], sizes[1], sizes[2])) return nullptr;
+    from.need(n[0] == sizes[0] * sizes[1] * sizes[2] * sizes[2] &&
+                  n[2] == vedette_conv16_packed(sizes[0], sizes[1], sizes[2]),
+              "arrays disagree in length");
+    if (!from.good) return nullptr;
+    vedette_conv16_pack(weight, sizes[0], sizes[1], sizes[2], packed);
+    Py_RETURN_NONE;
+}
+
+// conv16(x, packed, bias, shifts, [batch, height, width, inputs, outputs, kernel, low, high, threads, target,
+// planes], out)
+PyObject *conv16(PyObject *, PyObject *args) {
+    if (PyTuple_Size(args) != 6) return PyErr_Format(PyExc_TypeError, "6 arguments are needed");
+    Buffers from(args);
+    int64_t n[6] = {};
+    Conv16Task task{};
+    task.x = from.take<float>(&n[0]);
+    task.packed = from.take<int16_t>(&n[1]);
+    task.bias = from.take<int32_t>(&n[2]);
+    task.shifts = from.take<int32_t>(&n[3]);
+    const int64_t *sizes = from.take<int64_t>(&n[4]);
+    task.out = from.take<float>(&n[5], true);
+    from.need(n[4] == 11, "eleven sizes are needed");
+    if (!from.good || !conv16_fits(from, sizes[4], sizes[3], sizes[5])) return nullptr;
+    const int64_t most = int64_t{1} << 24, pixels = sizes[0] * sizes[1] * sizes[2];
+    from.need(sizes[0] >= 0 && sizes[0] < most && sizes[1] >= 0 && sizes[1] < most && sizes[2] >= 0 &&
+                  sizes[2] < most && sizes[8] >= 1 && sizes[8] <= 1024 && sizes[6] <= sizes[7] &&
+                  sizes[6] >= INT32_MIN && sizes[7] <= INT32_MAX,
+              "a size is out of range");
+    if (!from.good) return nullptr;
+    from.need(n[0] == pixels * sizes[3] && n[5] == pixels * sizes[4] && n[2] == sizes[4] && n[3] == sizes[4] &&
+                  n[1] == vedette_conv16_packed(sizes[4], sizes[3], sizes[5]),
+              "arrays disagree in length");
+    for (int64_t i = 0; from.good && i < n[3]; ++i)
+        from.need(task.shifts[i] >= 0 && task.shifts[i] < 32, "a shift is out of range");
+    if (!from.good) return nullptr;
+    task.batch = sizes[0], task.height = sizes[1], task.width = sizes[2];
+    task.inputs = sizes[3], task.outputs = sizes[4], task.kernel = sizes[5];
+    task.planes = sizes[10] != 0;
+    task.low = static_cast<int32_t>(sizes[6]), task.high = static_cast<int32_t>(sizes[7]);
+    int32_t status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = vedette_conv16(&task, static_cast<int32_t>(sizes[8]), static_cast<int32_t>(sizes[9]));
+    Py_END_ALLOW_THREADS
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
+}
+
+// conv16_targets() -> how many
+PyObject *conv16_targets(PyObject *, PyObject *) { return PyLong_FromLong(vedette_conv16_targets()); }
+
 // ranges(x, [m, n, threads], column factors, row factors, rows, columns): what is empty is left out
 PyObject *ranges(PyObject *, PyObject *args) {
     if (PyTuple_Size(args) != 6) return PyErr_Format(PyExc_TypeError, "6 arguments are needed");
@@ -459,117 +538,127 @@ const int64_t *take_shape(Buffers &from, int64_t values, int64_t switches) {
     const int64_t most = int64_t{1} << 31;
     from.need(sizes[0] >= 0 && sizes[0] < most && sizes[1] >= 0 && sizes[1] < most && sizes[0] * sizes[1] == values,
               "the matrix has another size");
+    from.need(sizes[2] >= 1 && sizes[2] <= 1024, "a size is out of range");
     return from.good ? sizes : nullptr;
 }
 
-// norm_sums(x, [m, n, rows], sums, least, most)
+// norm_sums(x, [m, n, threads, rows], sums, least, most)
 PyObject *norm_sums(PyObject *, PyObject *args) {
     if (PyTuple_Size(args) != 5) return PyErr_Format(PyExc_TypeError, "5 arguments are needed");
     Buffers from(args);
     int64_t n[4] = {};
     const int8_t *x = from.take<int8_t>(&n[0]);
-    const int64_t *sizes = take_shape(from, n[0], 1);
+    const int64_t *sizes = take_shape(from, n[0], 2);
     int64_t *sums = from.take<int64_t>(&n[1], true);
     int8_t *least = from.take<int8_t>(&n[2], true), *most = from.take<int8_t>(&n[3], true);
     if (!from.good) return nullptr;
-    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    const int64_t groups = sizes[3] ? sizes[0] : sizes[1];
     from.need(n[1] == groups && n[2] == groups && n[3] == groups, "arrays disagree in length");
     if (!from.good) return nullptr;
+    int32_t status = 0;
     Py_BEGIN_ALLOW_THREADS
-    vedette_norm_sums(x, sizes[0], sizes[1], sizes[2] != 0, sums, least, most);
+    status = vedette_norm_sums(x, sizes[0], sizes[1], sizes[3] != 0, sums, least, most, static_cast<int32_t>(sizes[2]));
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
 }
 
-// norm_deviations(x, [m, n, rows, squared], centers, sums)
+// norm_deviations(x, [m, n, threads, rows, squared], centers, sums)
 PyObject *norm_deviations(PyObject *, PyObject *args) {
     if (PyTuple_Size(args) != 4) return PyErr_Format(PyExc_TypeError, "4 arguments are needed");
     Buffers from(args);
     int64_t n[3] = {};
     const int8_t *x = from.take<int8_t>(&n[0]);
-    const int64_t *sizes = take_shape(from, n[0], 2);
+    const int64_t *sizes = take_shape(from, n[0], 3);
     const int8_t *centers = from.take<int8_t>(&n[1]);
     int64_t *sums = from.take<int64_t>(&n[2], true);
     if (!from.good) return nullptr;
-    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    const int64_t groups = sizes[3] ? sizes[0] : sizes[1];
     from.need(n[1] == groups && n[2] == groups, "arrays disagree in length");
     if (!from.good) return nullptr;
+    int32_t status = 0;
     Py_BEGIN_ALLOW_THREADS
-    vedette_norm_deviations(x, sizes[0], sizes[1], sizes[2] != 0, sizes[3] != 0, centers, sums);
+    status = vedette_norm_deviations(x, sizes[0], sizes[1], sizes[3] != 0, sizes[4] != 0, centers, sums, static_cast<int32_t>(sizes[2]));
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
 }
 
-// norm_apply(x, [m, n, rows], a, b, gain, offset, [step], integers, floats): one of the last two is empty
+// norm_apply(x, [m, n, threads, rows], a, b, gain, offset, [step], integers, floats): one of the last two is empty
 PyObject *norm_apply(PyObject *, PyObject *args) {
     if (PyTuple_Size(args) != 9) return PyErr_Format(PyExc_TypeError, "9 arguments are needed");
     Buffers from(args);
     int64_t n[8] = {};
     const int8_t *x = from.take<int8_t>(&n[0]);
-    const int64_t *sizes = take_shape(from, n[0], 1);
+    const int64_t *sizes = take_shape(from, n[0], 2);
     const float *a = from.take<float>(&n[1]), *b = from.take<float>(&n[2]), *gain = from.take<float>(&n[3]),
                 *offset = from.take<float>(&n[4]), *step = from.take<float>(&n[5]);
     int8_t *integers = from.take<int8_t>(&n[6], true);
     float *floats = from.take<float>(&n[7], true);
     if (!from.good) return nullptr;
-    const int64_t groups = sizes[2] ? sizes[0] : sizes[1], others = sizes[2] ? sizes[1] : sizes[0];
+    const int64_t groups = sizes[3] ? sizes[0] : sizes[1], others = sizes[3] ? sizes[1] : sizes[0];
     from.need(n[1] == groups && n[2] == groups && n[3] == n[4] && (n[3] == 0 || n[3] == others) && n[5] == 1 &&
                   (n[6] == n[0] || n[6] == 0) && n[6] + n[7] == n[0],
               "arrays disagree in length");
     if (!from.good) return nullptr;
+    int32_t status = 0;
     Py_BEGIN_ALLOW_THREADS
-    vedette_norm_apply(x, sizes[0], sizes[1], sizes[2] != 0, a, b, n[3] ? gain : nullptr, offset, *step,
-                       n[6] ? integers : nullptr, floats);
+    status = vedette_norm_apply(x, sizes[0], sizes[1], sizes[3] != 0, a, b, n[3] ? gain : nullptr, offset, *step,
+                       n[6] ? integers : nullptr, floats, static_cast<int32_t>(sizes[2]));
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
 }
 
-// norm_gradient_sums(g, x, [m, n, rows], means, sums of g, of g x, of signs)
+// norm_gradient_sums(g, x, [m, n, threads, rows], means, sums of g, of g x, of signs)
 PyObject *norm_gradient_sums(PyObject *, PyObject *args) {
     if (PyTuple_Size(args) != 7) return PyErr_Format(PyExc_TypeError, "7 arguments are needed");
     Buffers from(args);
     int64_t n[6] = {};
     const int8_t *g = from.take<int8_t>(&n[0]), *x = from.take<int8_t>(&n[1]);
-    const int64_t *sizes = take_shape(from, n[1], 1);
+    const int64_t *sizes = take_shape(from, n[1], 2);
     const float *means = from.take<float>(&n[2]);
     int64_t *sums[3];
     for (int i = 0; i < 3; ++i) sums[i] = from.take<int64_t>(&n[3 + i], true);
     if (!from.good) return nullptr;
-    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    const int64_t groups = sizes[3] ? sizes[0] : sizes[1];
     from.need(n[0] == n[1], "arrays disagree in length");
     for (int i = 2; i < 6; ++i) from.need(n[i] == groups, "arrays disagree in length");
     if (!from.good) return nullptr;
+    int32_t status = 0;
     Py_BEGIN_ALLOW_THREADS
-    vedette_norm_gradient_sums(g, x, sizes[0], sizes[1], sizes[2] != 0, means, sums[0], sums[1], sums[2]);
+    status = vedette_norm_gradient_sums(g, x, sizes[0], sizes[1], sizes[3] != 0, means, sums[0], sums[1], sums[2], static_cast<int32_t>(sizes[2]));
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
 }
 
-// norm_gradient(g, x, [m, n, rows, linear], means, p, q, r, out)
+// norm_gradient(g, x, [m, n, threads, rows, linear], means, p, q, r, out)
 PyObject *norm_gradient(PyObject *, PyObject *args) {
     if (PyTuple_Size(args) != 8) return PyErr_Format(PyExc_TypeError, "8 arguments are needed");
     Buffers from(args);
     int64_t n[7] = {};
     const int8_t *g = from.take<int8_t>(&n[0]), *x = from.take<int8_t>(&n[1]);
-    const int64_t *sizes = take_shape(from, n[1], 2);
+    const int64_t *sizes = take_shape(from, n[1], 3);
     const float *of[4];
     for (int i = 0; i < 4; ++i) of[i] = from.take<float>(&n[2 + i]);
     float *out = from.take<float>(&n[6], true);
     if (!from.good) return nullptr;
-    const int64_t groups = sizes[2] ? sizes[0] : sizes[1];
+    const int64_t groups = sizes[3] ? sizes[0] : sizes[1];
     from.need(n[0] == n[1] && n[6] == n[1], "arrays disagree in length");
     for (int i = 2; i < 6; ++i) from.need(n[i] == groups, "arrays disagree in length");
     if (!from.good) return nullptr;
+    int32_t status = 0;
     Py_BEGIN_ALLOW_THREADS
-    vedette_norm_gradient(g, x, sizes[0], sizes[1], sizes[2] != 0, sizes[3] != 0, of[0], of[1], of[2], of[3], out);
+    status = vedette_norm_gradient(g, x, sizes[0], sizes[1], sizes[3] != 0, sizes[4] != 0, of[0], of[1], of[2], of[3], out, static_cast<int32_t>(sizes[2]));
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return lanes_status(status) ? PyLong_FromLong(status) : nullptr;
 }
 
 PyMethodDef methods[] = {{"clip_errors", clip_errors, METH_VARARGS, nullptr},
                          {"lanes_golden", lanes_golden, METH_VARARGS, nullptr},
                          {"lanes_run", lanes_run, METH_VARARGS, nullptr},
                          {"lanes_targets", lanes_targets, METH_NOARGS, nullptr},
+                         {"conv16", conv16, METH_VARARGS, nullptr},
+                         {"conv16_pack", conv16_pack, METH_VARARGS, nullptr},
+                         {"conv16_packed", conv16_packed, METH_VARARGS, nullptr},
+                         {"conv16_targets", conv16_targets, METH_NOARGS, nullptr},
                          {"product8", product8, METH_VARARGS, nullptr},
                          {"product8_targets", product8_targets, METH_NOARGS, nullptr},
                          {"norm_apply", norm_apply, METH_VARARGS, nullptr},

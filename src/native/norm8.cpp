@@ -1,6 +1,8 @@
 // Normalization in plain loops that the compiler turns into vectors, once for each instruction set.
 #include "norm8.h"
 
+#include "threads.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -199,14 +201,14 @@ WITH_512 void column_deviations_512(const int8_t *x, int64_t m, int64_t n, const
 
 } // namespace
 
-void vedette_norm_sums(const int8_t *x, int64_t m, int64_t n, bool rows, int64_t *sums, int8_t *least, int8_t *most) {
+static void sums_of(const int8_t *x, int64_t m, int64_t n, bool rows, int64_t *sums, int8_t *least, int8_t *most) {
 #if NORM8_X86
     if (has_512()) return rows ? row_sums_512(x, m, n, sums, least, most) : column_sums_512(x, m, n, sums, least, most);
 #endif
     sums_any(x, m, n, rows, sums, least, most);
 }
 
-void vedette_norm_deviations(const int8_t *x, int64_t m, int64_t n, bool rows, bool squared, const int8_t *centers,
+static void deviations_of(const int8_t *x, int64_t m, int64_t n, bool rows, bool squared, const int8_t *centers,
                              int64_t *sums) {
 #if NORM8_X86
     if (has_512() && !rows && !squared) return column_deviations_512(x, m, n, centers, sums);
@@ -328,7 +330,7 @@ float largest(const float *from, int64_t count) {
 
 } // namespace
 
-void vedette_norm_apply(const int8_t *x, int64_t m, int64_t n, bool rows, const float *a, const float *b,
+static void apply_of(const int8_t *x, int64_t m, int64_t n, bool rows, const float *a, const float *b,
                         const float *gain, const float *offset, float step, int8_t *out, float *values) {
 #if NORM8_X86
     const int64_t groups = rows ? m : n, others = rows ? n : m;
@@ -345,7 +347,7 @@ void vedette_norm_apply(const int8_t *x, int64_t m, int64_t n, bool rows, const 
     apply_any(x, m, n, rows, a, b, gain, offset, step, out, values);
 }
 
-CLONES void vedette_norm_gradient_sums(const int8_t *g, const int8_t *x, int64_t m, int64_t n, bool rows,
+static CLONES void gradient_sums_of(const int8_t *g, const int8_t *x, int64_t m, int64_t n, bool rows,
                                        const float *means, int64_t *sums_g, int64_t *sums_gx, int64_t *sums_sign) {
     if (rows) {
         for (int64_t r = 0; r < m; ++r) {
@@ -375,8 +377,109 @@ CLONES void vedette_norm_gradient_sums(const int8_t *g, const int8_t *x, int64_t
                         });
 }
 
-CLONES void vedette_norm_gradient(const int8_t *g, const int8_t *x, int64_t m, int64_t n, bool rows, bool linear,
+static CLONES void gradient_of(const int8_t *g, const int8_t *x, int64_t m, int64_t n, bool rows, bool linear,
                                   const float *means, const float *p, const float *q, const float *r, float *out) {
     if (rows) gradient<true>(g, x, m, n, linear, means, p, q, r, out);
     else gradient<false>(g, x, m, n, linear, means, p, q, r, out);
+}
+
+namespace {
+
+constexpr int64_t SHARE = 1 << 16; // values that are worth a thread
+
+// work(first row, rows after the last) by some threads.
+template <class Work> int32_t share(int64_t m, int64_t n, int32_t threads, const Work &work) {
+    try {
+        in_threads(m, std::max<int64_t>(1, SHARE / std::max<int64_t>(1, n)), threads, work);
+    } catch (const std::bad_alloc &) {
+        return 2;
+    } catch (const std::system_error &) {
+        return 2;
+    }
+    return 0;
+}
+
+// Sums of groups that are columns: each thread's own, added up. `work` fills COUNT sums of its rows.
+template <size_t COUNT, class Work>
+int32_t share_columns(int64_t m, int64_t n, int32_t threads, int64_t *const (&sums)[COUNT], const Work &work) {
+    std::mutex guard;
+    for (int64_t *sum : sums) std::fill(sum, sum + n, 0);
+    return share(m, n, threads, [&](int64_t begin, int64_t end) {
+        std::vector<int64_t> own(COUNT * static_cast<size_t>(n));
+        int64_t *parts[COUNT];
+        for (size_t i = 0; i < COUNT; ++i) parts[i] = own.data() + static_cast<int64_t>(i) * n;
+        work(begin, end, parts, guard);
+        const std::lock_guard<std::mutex> held(guard);
+        for (size_t i = 0; i < COUNT; ++i)
+            for (int64_t c = 0; c < n; ++c) sums[i][c] += parts[i][c];
+    });
+}
+
+} // namespace
+
+int32_t vedette_norm_sums(const int8_t *x, int64_t m, int64_t n, bool rows, int64_t *sums, int8_t *least, int8_t *most,
+                          int32_t threads) {
+    if (rows)
+        return share(m, n, threads, [&](int64_t begin, int64_t end) {
+            sums_of(x + begin * n, end - begin, n, true, sums + begin, least + begin, most + begin);
+        });
+    std::fill(least, least + n, int8_t{127});
+    std::fill(most, most + n, int8_t{-128});
+    int64_t *const all[] = {sums};
+    return share_columns(m, n, threads, all, [&](int64_t begin, int64_t end, int64_t **parts, std::mutex &guard) {
+        std::vector<int8_t> low(static_cast<size_t>(n)), high(static_cast<size_t>(n));
+        sums_of(x + begin * n, end - begin, n, false, parts[0], low.data(), high.data());
+        const std::lock_guard<std::mutex> held(guard);
+        for (size_t c = 0; c < low.size(); ++c) {
+            least[c] = std::min(least[c], low[c]);
+            most[c] = std::max(most[c], high[c]);
+        }
+    });
+}
+
+int32_t vedette_norm_deviations(const int8_t *x, int64_t m, int64_t n, bool rows, bool squared, const int8_t *centers,
+                                int64_t *sums, int32_t threads) {
+    if (rows)
+        return share(m, n, threads, [&](int64_t begin, int64_t end) {
+            deviations_of(x + begin * n, end - begin, n, true, squared, centers + begin, sums + begin);
+        });
+    int64_t *const all[] = {sums};
+    return share_columns(m, n, threads, all, [&](int64_t begin, int64_t end, int64_t **parts, std::mutex &) {
+        deviations_of(x + begin * n, end - begin, n, false, squared, centers, parts[0]);
+    });
+}
+
+int32_t vedette_norm_apply(const int8_t *x, int64_t m, int64_t n, bool rows, const float *a, const float *b,
+                           const float *gain, const float *offset, float step, int8_t *out, float *values,
+                           int32_t threads) {
+    return share(m, n, threads, [&](int64_t begin, int64_t end) {
+        const int64_t group = rows ? begin : 0, other = rows ? 0 : begin;
+        apply_of(x + begin * n, end - begin, n, rows, a + group, b + group, gain ? gain + other : nullptr,
+                 gain ? offset + other : nullptr, step, out ? out + begin * n : nullptr,
+                 out ? nullptr : values + begin * n);
+    });
+}
+
+int32_t vedette_norm_gradient_sums(const int8_t *g, const int8_t *x, int64_t m, int64_t n, bool rows,
+                                   const float *means, int64_t *sums_g, int64_t *sums_gx, int64_t *sums_sign,
+                                   int32_t threads) {
+    if (rows)
+        return share(m, n, threads, [&](int64_t begin, int64_t end) {
+            gradient_sums_of(g + begin * n, x + begin * n, end - begin, n, true, means + begin, sums_g + begin,
+                             sums_gx + begin, sums_sign + begin);
+        });
+    int64_t *const all[] = {sums_g, sums_gx, sums_sign};
+    return share_columns(m, n, threads, all, [&](int64_t begin, int64_t end, int64_t **parts, std::mutex &) {
+        gradient_sums_of(g + begin * n, x + begin * n, end - begin, n, false, means, parts[0], parts[1], parts[2]);
+    });
+}
+
+int32_t vedette_norm_gradient(const int8_t *g, const int8_t *x, int64_t m, int64_t n, bool rows, bool linear,
+                              const float *means, const float *p, const float *q, const float *r, float *out,
+                              int32_t threads) {
+    return share(m, n, threads, [&](int64_t begin, int64_t end) {
+        const int64_t group = rows ? begin : 0;
+        gradient_of(g + begin * n, x + begin * n, end - begin, n, rows, linear, means + group, p + group, q + group,
+                    r + group, out + begin * n);
+    });
 }

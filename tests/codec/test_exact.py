@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 import torch
 
 from vedette.bitstream import product
 from vedette.codec import encode_image, load
+from vedette.codec.codec import WEIGHTS, Codec
 from vedette.codec.latents import integer, network
+from vedette.codec.latents.format import Format
+from vedette.codec.latents.freezer import quantize
 from vedette.codec.models import build
 from vedette.codec.scene import SceneDecoder
 
@@ -80,15 +84,27 @@ def test_the_same_input_gives_the_same_bytes(sample_image, tiled):
     assert encode_image(sample_image, load(), quality=40, tile=128) == tiled
 
 
-def test_every_filter_keeps_its_certificate():
+def shipped_again() -> Codec:
+    return Codec("charm-lite", (WEIGHTS / "charm-lite.safetensors").read_bytes())
+
+
+def test_every_filter_keeps_its_certificate(monkeypatch):
     """sum |w| * largest input + |b| stays below 2^24 for every filter of the shipped weights."""
-    layers = load().coder.entropy.run.convolutions
+    monkeypatch.setattr(network, "kernel", lambda: None)
+    layers = shipped_again().coder.entropy.run.convolutions
     assert len(layers) == 2 + 5 * len(load().network.steps)
     assert {layer.carrier for layer in layers.values()} == {"float32"}
     for layer in layers.values():
         most = torch.tensor(layer.input_max, dtype=torch.float64)
-        worst = layer.weight.double().abs().sum(dim=(2, 3)) @ most + layer.bias.double().abs()
+        worst = layer.filters.double().abs().sum(dim=(2, 3)) @ most + layer.bias.double().abs()
         assert worst.max() < 2**24
+
+
+@needs.native(network.kernel())
+def test_16_bit_convolutions_give_the_bytes_of_float32(sample_image, tiled, monkeypatch):
+    assert {layer.carrier for layer in load().coder.entropy.run.convolutions.values()} == {"int16"}
+    monkeypatch.setattr(network, "kernel", lambda: None)
+    assert encode_image(sample_image, shipped_again(), quality=40, tile=128) == tiled
 
 
 def test_no_input_leaves_the_range_that_its_certificate_counts_on(sample_image, monkeypatch):
@@ -112,7 +128,7 @@ def test_no_input_leaves_the_range_that_its_certificate_counts_on(sample_image, 
 def test_integer_layers_follow_the_float_ones():
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(5, 7, 3, padding=1)
-    tensors = network.quantize(conv, network.Format.of(5, 5, 511), 8, -(2**15), 2**15)
+    tensors = quantize(conv, Format.of(5, 5, 511), 8, -(2**15), 2**15)
     layer = network.load_conv({f"x.{name}": value for name, value in tensors.items()}, "x")
     x = torch.randint(-511, 512, (1, 5, 6, 6)).float()
     expected = conv(x / 32)

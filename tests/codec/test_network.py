@@ -1,16 +1,22 @@
 """Every layer that has an integer form follows its float form; a whole paper-shaped codec round-trips."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from vedette.codec import build, freeze
 from vedette.codec.codec import Codec
+from vedette.codec.latents import network
+from vedette.codec.latents.format import Format
+from vedette.codec.latents.freezer import Freezer, watch_ranges
 from vedette.codec.latents.integer import module_names
-from vedette.codec.latents.network import Format, Freezer, IntegerRunner, leak, watch_ranges
+from vedette.codec.latents.network import IntegerRunner, leak
 from vedette.codec.models.sliced import HalfTanh
 from vedette.errors import InputError
-from vedette.nn.layers import ResidualBlock, ResidualUp, subpel
+from vedette.nn.layers import GatedAttention, ResidualBlock, ResidualUnit, ResidualUp, subpel
+from vedette.nn.weconv import WeConv, WeConv3D, WeConvDown, WeConvUp
 
 TINY = {
     "width": 16,
@@ -41,17 +47,34 @@ NETS = {
     "block": lambda: [ResidualBlock(6, 6), nn.Conv2d(6, 5, 1)],
     "block-1x1": lambda: [ResidualBlock(6, 8), nn.Conv2d(8, 5, 1)],
     "up": lambda: [ResidualUp(6, 8), nn.Conv2d(8, 5, 1)],
+    "unit": lambda: [nn.Conv2d(6, 8, 1), ResidualUnit(8), nn.Conv2d(8, 5, 1)],
+    "attention": lambda: [GatedAttention(6, 8, width=8), nn.Conv2d(8, 5, 1)],
+    "weconv": lambda: [WeConvUp(6, 8), nn.Conv2d(8, 5, 1)],
+    "weconv-9/7": lambda: [WeConvUp(6, 8, partial(WeConv, wavelet="9/7", levels=2)), nn.Conv2d(8, 5, 1)],
+    "weconv3d": lambda: [WeConvUp(6, 8, partial(WeConv3D, levels=1)), nn.Conv2d(8, 5, 1)],
+    "weconv3d-5/3": lambda: [WeConvUp(6, 8, partial(WeConv3D, wavelet="5/3")), nn.Conv2d(8, 5, 1)],
+    "weconv3d-learned": lambda: [WeConvUp(6, 8, partial(WeConv3D, learn=True)), nn.Conv2d(8, 5, 1)],
+    "hyper synthesis": lambda: [WeConvUp(6, 8), ResidualBlock(8, 8), subpel(8, 5, 2)],
+    "slice": lambda: [
+        GatedAttention(6, 8, width=8),
+        nn.Conv2d(8, 10, 3, padding=1),
+        nn.GELU(),
+        nn.Conv2d(10, 8, 3, padding=1),
+        nn.GELU(),
+        nn.Conv2d(8, 5, 3, padding=1),
+    ],
     "all": lambda: [nn.Conv2d(6, 6, 1), ResidualUp(6, 8), ResidualBlock(8, 8), subpel(8, 5, 2)],
 }
 
 
+@pytest.mark.parametrize("size", [(24, 20), (33, 21)])
 @pytest.mark.parametrize("name", NETS)
 @torch.no_grad()
-def test_integers_follow_floats(name):
+def test_integers_follow_floats(name, size):
     """Within 1 % of the largest value, but for the few that the calibrated ranges clip."""
     torch.manual_seed(1)
     net = nn.Sequential(*NETS[name]())
-    x = torch.randint(-96, 97, (1, 6, 24, 20)).float()
+    x = torch.randint(-96, 97, (1, 6, *size)).float()
     run, output = frozen(net, x, 5, 8)
     expected, got = net(x / 32), run(net, x, frac=8)
     assert torch.equal(got, got.round())
@@ -60,13 +83,19 @@ def test_integers_follow_floats(name):
     assert error.flatten().kthvalue(int(0.99 * error.numel())).values < 0.01 + 0.01 * expected.abs().max()
 
 
-def test_a_layer_too_wide_for_float32_gets_another_carrier():
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_layer_too_wide_for_float32_gets_another_carrier(compiled, monkeypatch):
+    if not compiled:
+        monkeypatch.setattr(network, "kernel", lambda: None)
     torch.manual_seed(2)
     net = nn.Sequential(nn.Conv2d(800, 4, 3, padding=1))
     nn.init.constant_(net[0].weight, 0.02)
     x = torch.randint(-511, 512, (1, 800, 5, 5)).float()
     run, _ = frozen(net, x, 5, 8)
-    assert run.convolutions["0"].carrier in ("split", "float64")
+    if compiled and network.kernel() is not None:
+        assert run.convolutions["0"].carrier == "int16"
+    else:
+        assert run.convolutions["0"].carrier in ("split", "float64")
     with torch.no_grad():
         assert torch.allclose(run(net, x, frac=8) / 256, net(x / 32), atol=0.05, rtol=2e-3)
 
@@ -81,6 +110,15 @@ def test_a_layer_without_an_integer_form_is_named():
     net = nn.Sequential(nn.Softplus())
     with pytest.raises(InputError, match="Softplus"):
         Freezer(module_names(net), {})(net, Format.of(2, 0, 1))
+
+
+@torch.no_grad()
+def test_gdn_has_an_integer_form_only_as_its_inverse():
+    net = WeConvDown(6, 8).conv
+    names = module_names(nn.Sequential(net))
+    ranges = watch_ranges(names, lambda: net(torch.rand(1, 8, 8, 8)))
+    with pytest.raises(InputError, match="inverse"):
+        Freezer(names, ranges)._weconv(net, Format.of(8, 5, 511), 5)
 
 
 @pytest.mark.parametrize("quality", [5.0, 40.0])

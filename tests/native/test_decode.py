@@ -21,6 +21,7 @@ from vedette.bitstream.tables import Tables
 from vedette.codec import build, freeze, load
 from vedette.codec.codec import WEIGHTS, Codec
 from vedette.codec.latents import integer, network
+from vedette.codec.latents.format import HIDDEN_MAX
 from vedette.codec.models.sliced import (
     CORRECTION_FRAC,
     KNOWN_MAX,
@@ -48,6 +49,9 @@ class Register:
 
     def chunk(self, chunks: int, dim: int) -> "tuple[Register, ...]":
         return tuple(self.recorder.emit(CUT, self, part, chunks) for part in range(chunks))
+
+    def narrow(self, dim: int, start: int, length: int) -> "Register":
+        raise NotImplementedError("no model that is recorded here takes a part of its context")
 
 
 class Recorder:
@@ -110,13 +114,14 @@ class Recorder:
                     if isinstance(module.skip, nn.Conv2d)
                     else self.rescale(name, x)
                 )
-                return self.emit(ADD, inner, skip.number, network.HIDDEN_MAX)
+                return self.emit(ADD, inner, skip.number, HIDDEN_MAX)
             case ResidualUp():
                 inner = self.run([module.subpel, module.activation, module.conv], x)
-                norm = [self.part(name, "beta", np.int64), self.part(name, "gamma"), self.part(name, "shift")]
+                igdn = self.names[module.igdn]
+                norm = [self.part(igdn, "beta", np.int64), self.part(igdn, "gamma"), self.part(igdn, "shift")]
                 self.normalizations.append(norm)
-                inner = self.emit(IGDN, inner, len(self.normalizations) - 1, network.HIDDEN_MAX)
-                return self.emit(ADD, inner, self.module(module.skip, x).number, network.HIDDEN_MAX)
+                inner = self.emit(IGDN, inner, len(self.normalizations) - 1, HIDDEN_MAX)
+                return self.emit(ADD, inner, self.module(module.skip, x).number, HIDDEN_MAX)
         raise NotImplementedError(type(module).__name__)
 
     def rescale(self, name: str, x: Register) -> Register:

@@ -11,7 +11,7 @@ import torch
 
 from vedette import numerics
 from vedette.errors import InputError
-from vedette.nn import exact, lifting
+from vedette.nn import exact
 
 CASES = {"float32": (15, 63), "split": (127, 4095), "float64": (2**17, 2**15)}  # largest weight, activation
 
@@ -127,16 +127,6 @@ def test_gdn_is_the_reference(inverse, act_max):
     tensors = (torch.from_numpy(v) for v in (x, beta, gamma))
     result = exact.gdn_exact(*tensors, shift=12, inverse=inverse)
     assert np.array_equal(result.numpy(), numerics.gdn(x, beta, gamma, shift=12, inverse=inverse))
-
-
-@pytest.mark.parametrize("wavelet", ["5/3", "9/7"])
-@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 8, 17])
-def test_lifting_is_the_reference_and_comes_back(wavelet, length):
-    x = np.random.default_rng(length).integers(-(2**20), 2**20, (2, 3, length))
-    bands = lifting.analyze(torch.from_numpy(x), wavelet)
-    for band, expected in zip(bands, numerics.analyze(x, wavelet), strict=True):
-        assert np.array_equal(band.numpy(), expected)
-    assert np.array_equal(lifting.synthesize(*bands, wavelet).numpy(), x)
 
 
 PROGRAM = """

@@ -93,3 +93,29 @@ def test_the_deviation_is_within_half_a_step_of_the_exact_one(rows):
 def test_groups_without_values_are_refused():
     with pytest.raises(InputError, match="groups of 0 values"):
         norm8.statistics(np.zeros((0, 3), np.int8), rows=False)
+
+
+@needs_kernel
+@pytest.mark.parametrize("shape", [(3, 31), (4099, 33), (1024, 777)])
+@pytest.mark.parametrize("rows", [True, False])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_number_of_threads_changes_nothing(shape, rows, threads):
+    x, g = matrix(shape), matrix(shape, 1)
+    random = np.random.default_rng(2)
+    groups, others = shape if rows else shape[::-1]
+    a, b, means, r = (random.normal(size=groups).astype(np.float32) for _ in range(4))
+    gain, offset = (random.normal(size=others).astype(np.float32) for _ in range(2))
+
+    def results(threads: int) -> list[np.ndarray]:
+        options = {"rows": rows, "threads": threads}
+        found = []
+        for squared in (True, False):
+            s = norm8.statistics(x, squared=squared, **options)
+            found += [s.sums, s.least, s.most, s.deviations]
+        found += [norm8.apply(x, a, b, step=step, **options) for step in (None, 0.1)]
+        found += [norm8.apply(x, a, b, gain=gain, offset=offset, **options)]
+        found += norm8.gradient_sums(g, x, means, **options)
+        return [*found, *(norm8.gradient(g, x, means, a, b, r, linear=k, **options) for k in (True, False))]
+
+    for one, several in zip(results(1), results(threads), strict=True):
+        assert np.array_equal(one, several)

@@ -16,7 +16,7 @@ from vedette.codec import decode_array, encode_image, load
 from vedette.codec.models import build
 from vedette.codec.recipes import recipe
 from vedette.codec.task import RateDistortion
-from vedette.codec.train import freeze_checkpoint, shortened, train
+from vedette.codec.train import changed, freeze_checkpoint, train
 from vedette.errors import InputError, UnknownNameError
 from vedette.training import TrainConfig, checkpoint
 
@@ -55,7 +55,7 @@ def test_one_image_is_learned():
 
 def test_a_run_becomes_weights_that_code(tmp_path, photographs, sample_image):
     """Train, freeze, load, encode and decode: the way of every weights file."""
-    plan = shortened(recipe("smoke"), steps=3)
+    plan = changed(recipe("smoke"), steps=3)
     path = train(plan, [photographs], tmp_path / "run")
     weights = tmp_path / "mine.safetensors"
     weights.write_bytes(freeze_checkpoint(path, photographs))
@@ -97,10 +97,10 @@ def test_a_gradient_reaches_every_parameter():
 
 
 def test_an_interrupted_run_goes_on(photographs, tmp_path):
-    short = shortened(recipe("smoke"), steps=3)
+    short = changed(recipe("smoke"), steps=3)
     path = train(short, [photographs], tmp_path / "run")
     assert checkpoint.step_of(path) == 3
-    path = train(shortened(recipe("smoke"), steps=5), [photographs], tmp_path / "run")
+    path = train(changed(recipe("smoke"), steps=5), [photographs], tmp_path / "run")
     assert checkpoint.step_of(path) == 5
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 5 and all(np.isfinite(row.get("total", 0)) for row in rows)

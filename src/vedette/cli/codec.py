@@ -82,11 +82,16 @@ def models(as_json: bool) -> None:
         shipped[weights.network.name].append(f"{name} ({weights.weights_id.hex()})")
     rows: dict[str, object] = {}
     for name, weights_of in shipped.items():
-        millions = library.parameter_count(name) / 1e6
+        millions, kilo_macs = library.parameter_count(name) / 1e6, library.kilo_macs_per_pixel(name)
         if as_json:
-            rows[name] = {"parameters_M": round(millions, 3), "weights": weights_of}
+            rows[name] = {
+                "parameters_M": round(millions, 3),
+                "kMAC_per_pixel": round(kilo_macs, 1),
+                "weights": weights_of,
+            }
         else:
-            rows[name] = f"{millions:.1f} M parameters; weights: {', '.join(weights_of) or 'none ship'}"
+            size = f"{millions:.1f} M parameters, {kilo_macs:.0f} kMAC/pixel"
+            rows[name] = f"{size}; weights: {', '.join(weights_of) or 'none ship'}"
     show(rows, as_json=as_json)
 
 
@@ -113,6 +118,12 @@ def models(as_json: bool) -> None:
 @click.option(
     "--start", type=click.Path(path_type=Path, exists=True), help="Parameters to begin a new run with."
 )
+@click.option(
+    "--rate-weights",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Weights of the rates of low and high bands in the loss.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 def train(
     name: str,
@@ -122,6 +133,7 @@ def train(
     steps: int | None,
     seed: int | None,
     start: Path | None,
+    rate_weights: tuple[float, float] | None,
     device: str,
 ) -> None:
     """Train a codec on folders of images; an interrupted run goes on where it stopped.
@@ -129,15 +141,17 @@ def train(
     \b
     vedette codec train --recipe charm-lite --images photos/ --halved aerial_jpg/ -o runs/lite
     torchrun --nproc-per-node 2 -m vedette codec train --images photos/ -o runs/lite
+    vedette codec train --recipe weconvene3d-lite-step2 --rate-weights 0.9 1.1 --images photos/ \\
+        --start runs/3d/checkpoint.safetensors -o runs/3d-step2
     """
     if not images and not halved:
         raise click.UsageError("give at least one folder with --images or --halved")
     from vedette.codec.recipes import recipe
-    from vedette.codec.train import shortened
+    from vedette.codec.train import changed
     from vedette.codec.train import train as run
 
     command = shlex.join(["vedette", *sys.argv[1:]])
-    plan = shortened(recipe(name), steps=steps, seed=seed)
+    plan = changed(recipe(name), steps=steps, seed=seed, rate_weights=rate_weights)
     click.echo(str(run(plan, images, output, halved=halved, start=start, device=device, command=command)))
 
 

@@ -6,7 +6,7 @@ image = decode_array(data, weights)
 """
 
 from vedette.codec.codec import Codec, available, card, freeze, load_codec
-from vedette.codec.models import MODELS, build, parameter_count
+from vedette.codec.models import MODELS, build, kilo_macs_per_pixel, parameter_count
 from vedette.codec.scene import decode_array, encode_image
 
 load = load_codec
@@ -20,6 +20,7 @@ __all__ = [
     "decode_array",
     "encode_image",
     "freeze",
+    "kilo_macs_per_pixel",
     "load",
     "load_codec",
     "parameter_count",

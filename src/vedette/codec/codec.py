@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import logging
 import struct
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from vedette.codec.models import MODELS, build
 from vedette.codec.models.sliced import SlicedCodec
 from vedette.errors import InputError, UnknownNameError
 from vedette.nn.layout import channels_last
+from vedette.training.loop import multiplies_bf16
 
+logger = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent.parent / "weights"
 Z_TABLE_REACH = 64  # z beyond it is escaped
-TRANSFORMS = ("g_a", "g_s", "refine_a", "refine_s", "norm", "h_a")  # stay float; integers replace the rest
+# What stays float; integers replace the rest.
+TRANSFORMS = ("g_a", "g_s", "refine_a", "refine_s", "norm", "norm_y", "h_a")
 
 
 class Codec:
@@ -33,23 +37,30 @@ class Codec:
     Args:
         name: of the weights, for files and messages.
         data: a frozen weights file's bytes (`freeze`).
+        bf16: run analysis and synthesis, which decide no probability, under bfloat16 autocast. None: where
+            the network is of paper size and the processor multiplies bfloat16 itself; the small ones lose
+            more than they gain.
     """
 
     layers = LAYERS
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, data: bytes, *, bf16: bool | None = None) -> None:
         tensors, metadata = load(data), _metadata(data)
         self.name = name
         self.weights_id = hashlib.sha256(data).digest()[:8]
         network = {key.removeprefix("net."): v for key, v in tensors.items() if key.startswith("net.")}
         exact = {key.removeprefix("int."): v for key, v in tensors.items() if key.startswith("int.")}
         configuration = json.loads(metadata["configuration"])
-        self.network = build(metadata["model"], **configuration).eval().requires_grad_(False)
-        current = self.network.state_dict()
-        self.network.load_state_dict(
-            {key: network[key].float() if key in network else current[key] for key in current}
-        )
+        with torch.device("meta"):  # integers replace most of the network: its floats get no memory
+            self.network = build(metadata["model"], **configuration).eval().requires_grad_(False)
+        floats = {key: value.float() for key, value in network.items()}
+        missing, unknown = self.network.load_state_dict(floats, strict=False, assign=True)
+        if unknown or any(key.split(".")[0] in TRANSFORMS for key in missing):
+            raise InputError(f"weights {name} do not fit the network {metadata['model']}")
         self.network = channels_last(self.network)
+        if bf16 is None:
+            bf16 = self.network.paper_size and multiplies_bf16(torch.device("cpu"))
+        self._precision = partial(torch.autocast, "cpu", torch.bfloat16, enabled=bf16)
         tables = Tables(*(tensors[f"tables.{part}"].numpy() for part in ("cdf", "starts", "firsts")))
         self.coder = LatentCoder(integer.IntegerEntropy(self.network, exact), tables)
 
@@ -67,12 +78,15 @@ class Codec:
     def analyze(self, image: Float[Tensor, "3 h w"], quality: float) -> Float[Tensor, "1 c a b"]:
         """y of an image, 0..1, whose sides are multiples of `block`."""
         x = image[None].contiguous(memory_format=torch.channels_last)
-        return self.network.analyze(x, torch.tensor([_on_grid(quality)]))
+        with self._precision():
+            return self.network.analyze(x, torch.tensor([_on_grid(quality)])).float()
 
     @torch.inference_mode()
     def encode_latents(self, y: Float[Tensor, "1 c h w"], quality: float) -> tuple[list[bytes], Latents]:
         """The streams of a tile, coarse first, and the latents its decoder will see."""
-        return self.coder.encode(y, self.network.h_a(y), integer.quality_code(quality))
+        with self._precision():
+            z = self.network.h_a(y).float()
+        return self.coder.encode(y, z, integer.quality_code(quality))
 
     def decode_latents(self, streams: Sequence[bytes | None], height: int, width: int) -> Latents:
         """The latents of a tile of `height` x `width` positions."""
@@ -82,7 +96,9 @@ class Codec:
     def synthesize(self, y_hat: Float[Tensor, "1 c h w"], quality: float) -> Float[Tensor, "3 H W"]:
         """Pixels, 0..1, of decoded latents."""
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        return self.network.synthesize(y_hat, torch.tensor([quality]))[0].clamp_(0, 1)
+        with self._precision():
+            image = self.network.synthesize(y_hat, torch.tensor([quality])).float()
+        return image[0].clamp_(0, 1)
 
 
 def _metadata(data: bytes) -> dict[str, str]:
@@ -158,6 +174,8 @@ def card(name: str = "charm-lite") -> dict[str, Any]:
 def load_codec(name: str = "charm-lite") -> Codec:
     """The codec with the shipped weights `name`, or with the weights file that `name` is the path of.
 
+    The name of a network at paper size, of which no weights ship, stands for those of its lite form.
+
     Raises:
         UnknownNameError: there are no such weights.
         InputError: the file cannot be read, or holds something else.
@@ -166,6 +184,9 @@ def load_codec(name: str = "charm-lite") -> Codec:
     2
     """
     path = Path(name) if name.endswith(".safetensors") else WEIGHTS / f"{name}.safetensors"
+    if not path.exists() and name in MODELS:
+        path = WEIGHTS / f"{name}-lite.safetensors"
+        logger.info("no weights of %s ship: those of %s-lite are taken", name, name)
     if not path.exists():
         raise UnknownNameError("set of codec weights", name, available())
     try:

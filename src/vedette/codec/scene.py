@@ -94,12 +94,20 @@ class SceneEncoder:
     Args:
         scene: where the pixels come from.
         codec: the weights.
-        tile: side of a tile in pixels, a multiple of 8; 0 for one tile; None chooses.
+        tile: side of a tile in pixels, a multiple of the codec's block; 0 for one tile; None chooses.
+
+    Raises:
+        InputError: a tile that blocks do not fill.
     """
 
     def __init__(self, scene: Source, codec: Codec, *, tile: int | None = None) -> None:
         if tile is None:
             tile = 0 if scene.height * scene.width <= ONE_TILE_MOST else TILE
+        if tile % codec.block:
+            raise InputError(
+                f"tiles of {tile} pixels for {codec.name}",
+                hint=f"use a multiple of {codec.block}, the side of its blocks",
+            )
         self.scene, self.codec = scene, codec
         self._nodata = scene.geo.nodata if scene.geo else None
         sample = np.dtype(scene.dtype).name

@@ -16,10 +16,12 @@ MS_SSIM_WEIGHT = 1300.0  # PROPOSED: lambda 0.0025 for MSE corresponds to about 
 
 
 class RateDistortion:
-    """L = bits per pixel + lambda * distortion, at a quality drawn anew for every crop.
+    """L = weighted bits per pixel + lambda * distortion, at a quality drawn anew for every crop.
 
     Distortion is 255^2 MSE, or `MS_SSIM_WEIGHT` * (1 - MS-SSIM). The loss of a crop is weighted by
-    lambda^-0.35, so that low rates count about as much as high ones in relative terms (ours).
+    lambda^-0.35, so that low rates count about as much as high ones in relative terms (ours). The bits of
+    coarse and fine steps have weights of their own: 3DM-WeConvene's second step of training (arXiv
+    2504.04658) has others than 1 there. What is reported is the true rate.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class RateDistortion:
         *,
         distortion: Literal["mse", "ms-ssim"] = "mse",
         rdoq: bool = False,
+        rate_weights: tuple[float, float] = (1.0, 1.0),
         seed: int = 1,
         rank: int = 0,
         ranks: int = 1,
@@ -38,6 +41,7 @@ class RateDistortion:
         self.validation = validation
         self.distortion = distortion
         self.rdoq = rdoq
+        self.rate_weights = rate_weights
         self._generator = torch.Generator().manual_seed(seed)
         self.rank, self.ranks = rank, ranks
 
@@ -55,15 +59,16 @@ class RateDistortion:
         quality = (QUALITY_MIN + (QUALITY_MAX - QUALITY_MIN) * drawn).to(batch.device)
         coded: Coded = network(batch, quality, rdoq=self.rdoq)
         pixels = batch.shape[2] * batch.shape[3]
-        bpp = (coded.bits_y + coded.bits_z) / pixels
+        coarse, fine = self.rate_weights
+        weighted = (coarse * coded.bits_coarse + fine * coded.bits_fine + coded.bits_z) / pixels
         weight = lmbda(quality)
         if self.distortion == "mse":
             distortion = 255**2 * (coded.image - batch).square().mean(dim=(1, 2, 3))
         else:
             distortion = MS_SSIM_WEIGHT * (1 - ms_ssim(coded.image, batch))
         balance = (weight / 0.02) ** -0.35
-        total = (balance * (bpp + weight * distortion)).mean()
-        return {"total": total, "bpp": bpp.mean(), "distortion": distortion.mean()}
+        total = (balance * (weighted + weight * distortion)).mean()
+        return {"total": total, "bpp": coded.bits.mean() / pixels, "distortion": distortion.mean()}
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -79,7 +84,7 @@ class RateDistortion:
                 height, width = (side // self.stride * self.stride for side in image.shape[1:])
                 x = image[None, :, :height, :width].to(device) / 255
                 coded: Coded = self.model(x, torch.tensor([quality], device=device), rdoq=True)
-                bpp.append((coded.bits_y + coded.bits_z).item() / (x.shape[2] * x.shape[3]))
+                bpp.append(coded.bits.item() / (x.shape[2] * x.shape[3]))
                 mse = (coded.image.clamp(0, 1) - x).square().mean()
                 psnr.append(-10 * torch.log10(mse).item())
             scores[f"bpp_q{quality:g}"] = sum(bpp) / len(bpp)

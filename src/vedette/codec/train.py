@@ -54,7 +54,7 @@ def train(
     config = recipe.train
     torch.manual_seed(config.seed)
     training, validation = _load(folders, halved, config.crop)
-    model = build(recipe.model)
+    model = build(recipe.model, **recipe.options)
     sample = next(crops(training, batch=CALIBRATION_CROPS, side=config.crop, seed=config.seed))
     model.calibrate(sample)
     if start is not None:
@@ -66,6 +66,7 @@ def train(
         validation,
         distortion=recipe.distortion,
         rdoq=recipe.rdoq,
+        rate_weights=recipe.rate_weights,
         seed=config.seed,
         rank=rank,
         ranks=ranks,
@@ -85,14 +86,20 @@ def train(
     return output / checkpoint.NAME
 
 
-def shortened(recipe: Recipe, *, steps: int | None = None, seed: int | None = None) -> Recipe:
-    """`recipe` with other steps or seed."""
+def changed(
+    recipe: Recipe,
+    *,
+    steps: int | None = None,
+    seed: int | None = None,
+    rate_weights: tuple[float, float] | None = None,
+) -> Recipe:
+    """`recipe` with other steps, seed or weights of the low and high rates."""
     config = recipe.train
     if steps is not None:
         config = replace(config, steps=steps)
     if seed is not None:
         config = replace(config, seed=seed)
-    return replace(recipe, train=config)
+    return replace(recipe, train=config, rate_weights=rate_weights or recipe.rate_weights)
 
 
 def _data_seed(output: Path, config: TrainConfig) -> int:
@@ -126,7 +133,8 @@ def freeze_checkpoint(path: Path, images: Path) -> bytes:
         raise InputError(
             f"{path.name} has no {runlog.NAME} beside it", hint="give a checkpoint in its run's folder"
         )
-    model = build(json.loads(description.read_text())["recipe"]["model"]).eval()
+    recipe = json.loads(description.read_text())["recipe"]
+    model = build(recipe["model"], **recipe.get("options", {})).eval()
     checkpoint.load_model(path, model)
     photographs = [load_rgb(image) for image in find_images(images)[:CALIBRATION_IMAGES]]
     largest = max(min(image.shape[1:]) for image in photographs)

@@ -60,7 +60,7 @@ def adapt(
         data: of any classes; where they are not the classifier's own, its last layer begins anew.
         folder: of the run; one that was interrupted goes on from its checkpoint.
         config: None trains in float32.
-        seconds: for training alone.
+        seconds: for training and the evaluation at its end; a last step that began in time may end late.
         memory_bytes: for parameters, their gradients and momentum, and what is kept of a batch.
 
     Raises:
@@ -96,7 +96,9 @@ def adapt(
             f"{memory_bytes:,} bytes, and two images need {need:,}", hint="give more memory or fewer bits"
         )
     task = _Adaptation(model, data.validation)
+    start = time.monotonic()
     before = evaluate(model, data.validation)["accuracy_percent"]
+    evaluation_s = time.monotonic() - start
     start = time.monotonic()
     plan = TrainConfig(
         steps=1,
@@ -109,12 +111,12 @@ def adapt(
         eval_every=STEPS_MOST,
         save_every=100,
     )
-    steps = _steps_within(task, data.training, plan, seconds)
+    steps = _steps_within(task, data.training, plan, seconds - evaluation_s)
     log = RunLog(
         folder, {"seconds": seconds, "memory_bytes": memory_bytes, "batch": batch, "bits": str(config)}
     )
     drawn = batches(data.training, batch=batch, seed=seed)
-    fit(task, drawn, replace(plan, steps=steps), folder, log, deadline=start + seconds)
+    fit(task, drawn, replace(plan, steps=steps), folder, log, deadline=start + seconds - evaluation_s)
     taken = time.monotonic() - start
     after = task.evaluate()["accuracy_percent"]
     found = Classifier(model.eval(), classifier.name, data.classes, classifier.side)

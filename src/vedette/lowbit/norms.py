@@ -120,7 +120,7 @@ class _Integer(Function):
         ctx.finite = True
         values = xq.values.numpy()
         step = xq.scale
-        found = norm8.statistics(values, rows=rows, squared=kind == "l2")
+        found = norm8.statistics(values, rows=rows, squared=kind == "l2", threads=torch.get_num_threads())
         means = torch.from_numpy(found.means)
         spread = torch.from_numpy((found.deviations / found.count).astype(np.float32))
         if kind == "range":
@@ -148,7 +148,7 @@ class _Integer(Function):
             most = (gain * ends + offset).abs().max()
         out_inverse, out_step = quantized.inverse_of(most[None], bits)
         u = out_inverse
-        options: dict[str, Any] = {"rows": rows, "step": float(out_step)}
+        options: dict[str, Any] = {"rows": rows, "step": float(out_step), "threads": torch.get_num_threads()}
         if rows:
             options |= {"gain": (gain * u).numpy(), "offset": (offset * u).numpy()}
         else:
@@ -183,7 +183,7 @@ class _Integer(Function):
         else:
             tq = quantize(t, g.new_ones(1), route, bits=bits, columns=factors, seed=seed)
         count = t.shape[1 if rows else 0]
-        sums = norm8.gradient_sums(tq.numpy(), x, means.numpy(), rows=rows)
+        sums = norm8.gradient_sums(tq.numpy(), x, means.numpy(), rows=rows, threads=torch.get_num_threads())
         total, with_x, signs = (torch.from_numpy(s.astype(np.float64)) for s in sums)
         mean_t = (worth * total / count).float()
         mean_tx = (worth * step * inverse * (with_x - means.double() * total) / count).float()
@@ -198,7 +198,7 @@ class _Integer(Function):
         else:
             r = -outer * KAPPA * mean_tx
             p, q = outer * worth, -outer * mean_t - r * mean_sign
-        options = {"rows": rows, "linear": ctx.kind == "l2"}
+        options = {"rows": rows, "linear": ctx.kind == "l2", "threads": torch.get_num_threads()}
         arrays = [v.numpy() for v in (means, p, q, r)]
         dx = torch.from_numpy(norm8.gradient(tq.numpy(), x, *arrays, **options))
         if rows:

@@ -17,7 +17,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.activation = nn.LeakyReLU()
+        self.activation = nn.LeakyReLU(inplace=True)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         inner: Tensor = self.activation(self.conv2(self.activation(self.conv1(x))))
@@ -69,7 +69,7 @@ class ResidualDown(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.gdn = GDN(outputs)
-        self.activation = nn.LeakyReLU()
+        self.activation = nn.LeakyReLU(inplace=True)
         same = stride == 1 and inputs == outputs
         self.skip = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride=stride)
 
@@ -90,9 +90,59 @@ class ResidualUp(nn.Module):
         self.subpel = subpel(inputs, outputs, factor)
         self.conv = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.igdn = GDN(outputs, inverse=True)
-        self.activation = nn.LeakyReLU()
+        self.activation = nn.LeakyReLU(inplace=True)
         self.skip = subpel(inputs, outputs, factor)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Tensor:
         inner: Tensor = self.igdn(self.conv(self.activation(self.subpel(x))))
         return inner + self.skip(x)
+
+
+class ResidualUnit(nn.Module):
+    """1x1 to half the channels, ReLU, 3x3, ReLU, 1x1 back, plus the input, ReLU.
+
+    >>> ResidualUnit(4)(torch.zeros(1, 4, 5, 5)).shape
+    torch.Size([1, 4, 5, 5])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.inner = nn.Sequential(
+            nn.Conv2d(channels, half, 1),
+            nn.ReLU(),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(half, channels, 1),
+        )
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return torch.relu(self.inner(x) + x)
+
+
+class GatedAttention(nn.Module):
+    """x --1x1--> u; u + a(u) * sigmoid(b(u)) --1x1--> result, of `width` channels inside.
+
+    a is three residual units; b is two residual blocks, three residual units and a 1x1 convolution
+    (specification section 0.1; "SWAtten" in the released code of WeConvene, without a transformer in it).
+
+    >>> GatedAttention(6, 4, width=8)(torch.zeros(1, 6, 5, 5)).shape
+    torch.Size([1, 4, 5, 5])
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int = 128) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(inputs, width, 1)
+        self.value = nn.Sequential(*(ResidualUnit(width) for _ in range(3)))
+        self.gate = nn.Sequential(
+            ResidualBlock(width, width),
+            ResidualBlock(width, width),
+            *(ResidualUnit(width) for _ in range(3)),
+            nn.Conv2d(width, width, 1),
+        )
+        self.leave = nn.Conv2d(width, outputs, 1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        u = self.enter(x)
+        gated: Tensor = self.leave(self.value(u) * torch.sigmoid(self.gate(u)) + u)
+        return gated

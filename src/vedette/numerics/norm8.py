@@ -35,7 +35,9 @@ class Statistics:
         return (self.sums / self.count).astype(np.float32)
 
 
-def statistics(x: Int8[np.ndarray, "m n"], *, rows: bool, squared: bool = False) -> Statistics:
+def statistics(
+    x: Int8[np.ndarray, "m n"], *, rows: bool, squared: bool = False, threads: int = 1
+) -> Statistics:
     """Statistics of the rows, or of the columns.
 
     Args:
@@ -64,7 +66,7 @@ def statistics(x: Int8[np.ndarray, "m n"], *, rows: bool, squared: bool = False)
     folded = np.ascontiguousarray(x).reshape(m // fold, n * fold)
     size = groups * fold
     sums, least, most = np.empty(size, np.int64), np.empty(size, np.int8), np.empty(size, np.int8)
-    sizes = np.array([*folded.shape, rows, squared], np.int64)
+    sizes = np.array([*folded.shape, threads, rows, squared], np.int64)
     module.norm_sums(folded, sizes, sums, least, most)
     sums = _together(sums, fold)
     centers = np.rint(sums / count).astype(np.int8)
@@ -83,6 +85,7 @@ def apply(
     gain: Float32[np.ndarray, " others"] | None = None,
     offset: Float32[np.ndarray, " others"] | None = None,
     step: float | None = None,
+    threads: int = 1,
 ) -> Int8[np.ndarray, "m n"] | Float32[np.ndarray, "m n"]:
     """x a + b of each group, then times `gain` plus `offset` of the other dimension, rounded to -127..127.
 
@@ -107,7 +110,7 @@ def apply(
     out = RESULTS.empty(x.shape, kind)
     module.norm_apply(
         folded,
-        np.array([*folded.shape, rows], np.int64),
+        np.array([*folded.shape, threads, rows], np.int64),
         np.tile(a, fold),
         np.tile(b, fold),
         none if gain is None else gain,
@@ -125,6 +128,7 @@ def gradient_sums(
     means: Float32[np.ndarray, " groups"],
     *,
     rows: bool,
+    threads: int = 1,
 ) -> tuple[Int64[np.ndarray, " groups"], Int64[np.ndarray, " groups"], Int64[np.ndarray, " groups"]]:
     """Of each group: the sums of g, of g x, and of the sign of x - mean.
 
@@ -144,7 +148,7 @@ def gradient_sums(
     module.norm_gradient_sums(
         np.ascontiguousarray(g).reshape(shape),
         np.ascontiguousarray(x).reshape(shape),
-        np.array([*shape, rows], np.int64),
+        np.array([*shape, threads, rows], np.int64),
         np.tile(means, fold),
         *found,
     )
@@ -161,6 +165,7 @@ def gradient(
     *,
     rows: bool,
     linear: bool = False,
+    threads: int = 1,
 ) -> Float32[np.ndarray, "m n"]:
     """g p + q + s r of each group, s being the sign of x - mean, or x itself where `linear`."""
     module = kernel()
@@ -174,7 +179,7 @@ def gradient(
     module.norm_gradient(
         np.ascontiguousarray(g).reshape(shape),
         np.ascontiguousarray(x).reshape(shape),
-        np.array([*shape, rows, linear], np.int64),
+        np.array([*shape, threads, rows, linear], np.int64),
         *(np.tile(v, fold) for v in (means, p, q, r)),
         out,
     )

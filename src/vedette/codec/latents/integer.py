@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vedette.codec.latents.network import Format, Freezer, IntegerRunner, watch_ranges
+from vedette.codec.latents.format import Format
+from vedette.codec.latents.freezer import Freezer, watch_ranges
+from vedette.codec.latents.network import IntegerRunner
 from vedette.codec.models.sliced import (
     ANCHOR_QUALITIES,
     CORRECTION_FRAC,

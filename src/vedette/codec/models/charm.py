@@ -12,7 +12,7 @@ correction is predicted in quantization steps.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from vedette.codec.models.sliced import (
 )
 from vedette.nn.layers import ResidualBlock, ResidualDown, ResidualUp, subpel
 from vedette.nn.priors import FactorizedPrior
+from vedette.nn.weconv import LAYERS, WeConvDown, WeConvUp
 
 STEP_AT_UNIT_LAMBDA = 0.1  # of y's range: at lambda 0.01 a step is 1
 
@@ -51,6 +52,8 @@ class Charm(SlicedCodec):
         hyper: channels of z.
         blocks: residual blocks of each stage.
         parameter_widths: hidden channels of the parameter networks, two.
+        conv: what changes the resolution of the trunk: "residual" blocks with a stride, or the layers of
+            WeConvene ("weconv") or 3DM-WeConvene ("weconv3d").
 
     >>> import torch
     >>> model = Charm(width=16, latents=32, hyper=16, slices=2, blocks=1, parameter_widths=(24, 16))
@@ -59,11 +62,12 @@ class Charm(SlicedCodec):
     """
 
     name = "charm"
+    paper_size = True
     block = 16
     z_block = 4
     context_frac = 3
     coarse_steps = 1
-    halo = (16, 16)
+    halo = (8, 8)
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Charm(SlicedCodec):
         slices: int = 10,
         blocks: int = 3,
         parameter_widths: Sequence[int] = (224, 128),
+        conv: Literal["residual", "weconv", "weconv3d"] = "residual",
     ) -> None:
         super().__init__(
             latents,
@@ -84,29 +89,44 @@ class Charm(SlicedCodec):
                 "slices": slices,
                 "blocks": blocks,
                 "parameter_widths": list(parameter_widths),
+                "conv": conv,
             },
         )
+        if conv == "weconv3d":
+            self.halo = (20, 22)
         each = latents // slices
         self.steps = tuple(Step(n * each, (n + 1) * each, None) for n in range(slices))
 
         def stage() -> list[nn.Module]:
             return [ResidualBlock(width, width) for _ in range(blocks)]
 
+        def down(inputs: int, outputs: int) -> nn.Module:
+            return (
+                ResidualDown(inputs, outputs)
+                if conv == "residual"
+                else WeConvDown(inputs, outputs, LAYERS[conv])
+            )
+
+        def up(inputs: int, outputs: int) -> nn.Module:
+            return (
+                ResidualUp(inputs, outputs) if conv == "residual" else WeConvUp(inputs, outputs, LAYERS[conv])
+            )
+
         self.g_a = nn.Sequential(
-            ResidualDown(3, width),
+            down(3, width),
             *stage(),
-            ResidualDown(width, width),
+            down(width, width),
             *stage(),
-            ResidualDown(width, width),
+            down(width, width),
             *stage(),
             nn.Conv2d(width, latents, 3, stride=2, padding=1),
         )
         self.g_s = nn.Sequential(
-            ResidualUp(latents, width),
+            up(latents, width),
             *stage(),
-            ResidualUp(width, width),
+            up(width, width),
             *stage(),
-            ResidualUp(width, width),
+            up(width, width),
             *stage(),
             subpel(width, 3, 2),
         )

@@ -26,6 +26,7 @@ from vedette.codec.models.sliced import (
     V,
     quality_plane,
 )
+from vedette.codec.models.small import SliceNet, residual_network
 from vedette.nn.lapped import LappedAnalysis, LappedSynthesis
 from vedette.nn.layers import ResidualBlock
 from vedette.nn.priors import FactorizedPrior
@@ -41,22 +42,6 @@ STEPS = (
     Step(64, 112, None),
     Step(112, 192, None),
 )
-
-
-class SliceNet(nn.Module):
-    """Mean and log2 scale of one step's channels; `lrp` predicts what rounding took away."""
-
-    def __init__(self, inputs: int, outputs: int, width: int = 80) -> None:
-        super().__init__()
-        self.trunk = nn.Sequential(
-            nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU()
-        )
-        self.head = nn.Conv2d(width, 2 * outputs, 1)
-        last = nn.Conv2d(64, outputs, 1)
-        self.lrp = nn.Sequential(nn.Conv2d(width + outputs, 64, 1), nn.ReLU(), last, nn.Hardtanh(-0.5, 0.5))
-        _zero(last)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(cast(Tensor, self.head.bias))
 
 
 class CharmLite(SlicedCodec):
@@ -99,8 +84,8 @@ class CharmLite(SlicedCodec):
         self.g_s = LappedSynthesis()
         self.norm: Tensor
         self.register_buffer("norm", torch.ones(LATENTS))
-        self.refine_a = _residual_network(analysis_width, analysis_blocks)
-        self.refine_s = _residual_network(synthesis_width, synthesis_blocks)
+        self.refine_a = residual_network(LATENTS, _blocks(analysis_width, analysis_blocks))
+        self.refine_s = residual_network(LATENTS, _blocks(synthesis_width, synthesis_blocks))
         self.h_a = nn.Sequential(
             nn.Conv2d(LATENTS, 96, 1),
             nn.LeakyReLU(),
@@ -159,13 +144,5 @@ class CharmLite(SlicedCodec):
         return run(cast(SliceNet, self.slices[number]).lrp, *hidden, known, frac=CORRECTION_FRAC)
 
 
-def _zero(conv: nn.Conv2d) -> nn.Conv2d:
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(cast(Tensor, conv.bias))
-    return conv
-
-
-def _residual_network(width: int, blocks: int) -> nn.Sequential:
-    """y and the quality to a change of y that is zero at the start."""
-    inner = [ResidualBlock(width, width) for _ in range(blocks)]
-    return nn.Sequential(nn.Conv2d(LATENTS + 1, width, 1), *inner, _zero(nn.Conv2d(width, LATENTS, 1)))
+def _blocks(width: int, count: int) -> list[nn.Module]:
+    return [ResidualBlock(width, width) for _ in range(count)]

@@ -7,7 +7,7 @@ product's encoder and decoder on integers (`codec.latents.network`).
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -40,6 +40,7 @@ class Value(Protocol):
     """What flows through a network: a tensor of floats or integers, or a number format."""
 
     def chunk(self, chunks: int, dim: int) -> "tuple[Value, ...]": ...
+    def narrow(self, dim: int, start: int, length: int) -> "Value": ...
 
 
 V = TypeVar("V", bound=Value)
@@ -103,8 +104,19 @@ class Coded:
     """What a training forward returns: the decoded image, 0..1, and bits by part."""
 
     image: Float[Tensor, "b 3 h w"]
-    bits_y: Float[Tensor, " b"]
+    bits_coarse: Float[Tensor, " b"]  # of y's first `coarse_steps` steps: the low bands of a wavelet codec
+    bits_fine: Float[Tensor, " b"]  # of the others
     bits_z: Float[Tensor, " b"]
+
+    @property
+    def bits_y(self) -> Float[Tensor, " b"]:
+        """All of y."""
+        return self.bits_coarse + self.bits_fine
+
+    @property
+    def bits(self) -> Float[Tensor, " b"]:
+        """All there is to code."""
+        return self.bits_y + self.bits_z
 
 
 class SlicedCodec(nn.Module, ABC):
@@ -114,12 +126,13 @@ class SlicedCodec(nn.Module, ABC):
     `analyze`, `synthesize`, `hyper`, `predict` and `correct`.
     """
 
-    name: ClassVar[str]
-    block: ClassVar[int]  # pixels per position of y
-    z_block: ClassVar[int]  # positions of y per position of z
-    context_frac: ClassVar[int]  # fractional bits of decoded latents where a network sees them
-    coarse_steps: ClassVar[int]  # steps in a product's first layer
-    halo: ClassVar[tuple[int, int]]  # positions of y that analysis and synthesis of a pixel can reach
+    name: str
+    block: int  # pixels per position of y
+    z_block: int  # positions of y per position of z
+    context_frac: int  # fractional bits of decoded latents where a network sees them
+    coarse_steps: int  # steps in a product's first layer
+    halo: tuple[int, int]  # positions of y that analysis and synthesis of a pixel can reach
+    paper_size = False  # analysis and synthesis take seconds an image on a processor
     steps: tuple[Step, ...]
     h_a: nn.Module
     prior_z: FactorizedPrior
@@ -217,7 +230,7 @@ class SlicedCodec(nn.Module, ABC):
         # by 0.5 bpp); rounding gives no gradient to shrink them. A quarter of the crops see noise (ours).
         noisy = (torch.rand(len(y), device=y.device) < NOISY_SHARE)[:, None, None, None] & self.training
         y_hat = torch.zeros_like(y[:, :0])
-        bits_y = torch.zeros_like(bits_z)
+        bits_by_step = []
         for number, step in enumerate(self.steps):
             here = slice(step.low, step.high)
             hidden, mean, log2_scale = self.predict(
@@ -235,11 +248,17 @@ class SlicedCodec(nn.Module, ABC):
             correction = self.correct(run_floats, number, hidden, symbols.clamp(-KNOWN_MAX, KNOWN_MAX))
             decoded = mean + (symbols + correction) / gain[:, here]
             mask = checkerboard(y.shape[2], y.shape[3], step.parity).to(y.device)
-            bits_y = bits_y + (bits * mask).sum(dim=(1, 2, 3))
+            bits_by_step.append((bits * mask).sum(dim=(1, 2, 3)))
             if step.parity == 0:
                 y_hat = torch.cat([y_hat, decoded * mask], dim=1)
             elif step.parity == 1:
                 y_hat = torch.cat([y_hat[:, : step.low], y_hat[:, here] + decoded * mask], dim=1)
             else:
                 y_hat = torch.cat([y_hat, decoded], dim=1)
-        return Coded(image=self.synthesize(y_hat, quality), bits_y=bits_y, bits_z=bits_z)
+        bits_y = torch.stack(bits_by_step)
+        return Coded(
+            image=self.synthesize(y_hat, quality),
+            bits_coarse=bits_y[: self.coarse_steps].sum(dim=0),
+            bits_fine=bits_y[self.coarse_steps :].sum(dim=0),
+            bits_z=bits_z,
+        )
