@@ -51,22 +51,6 @@ _NETWORKS = {
         optimizer="sgd",
         precision="fp32",
     ),
-    # The same for 30 epochs.
-    "resnet20-long": Recipe(
-        model="resnet20",
-        side=32,
-        train=TrainConfig(
-            steps=1380,
-            batch=128,
-            learning_rate=0.1,
-            warmup=100,
-            clip_norm=5.0,
-            eval_every=345,
-            save_every=115,
-        ),
-        optimizer="sgd",
-        precision="fp32",
-    ),
     # 10 epochs at 64 pixels.
     "vit": Recipe(
         model="vit-64",
@@ -96,6 +80,11 @@ _NETWORKS = {
         precision="bf16",
     ),
 }
+# ResNet-20 on small images for 30 epochs.
+_NETWORKS["resnet20-long"] = replace(
+    _NETWORKS["resnet20"],
+    train=replace(_NETWORKS["resnet20"].train, steps=1380, warmup=100, eval_every=345),
+)
 RECIPES = {
     f"{network}-{format}": replace(recipe, precision=precision)
     for network, recipe in _NETWORKS.items()

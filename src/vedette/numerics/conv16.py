@@ -5,15 +5,14 @@ stays below 2^31. The kernel multiplies and adds pairs of channels by one instru
 float32 has: AVX-512 VNNI, AVX2, or plain C++, as the processor has them; the results are the same.
 """
 
-import importlib
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int16, Int32
 
 from vedette.errors import InputError
+from vedette.numerics.compiled import compiled
 from vedette.numerics.integer import conv2d
 from vedette.numerics.pool import RESULTS
 
@@ -107,14 +106,9 @@ def convolve(
     return out
 
 
-@cache
 def kernel() -> Any:
     """The compiled module, or None."""
-    try:
-        module = importlib.import_module("vedette._native")
-    except ImportError:
-        return None
-    return module if hasattr(module, "conv16") else None
+    return compiled("conv16")
 
 
 def targets() -> tuple[str, ...]:

@@ -8,15 +8,14 @@ its groups in an order and says where the sums are doubled.
 The kernel takes AVX-512 VNNI, AVX2 or plain C++, as the processor has them; the sums are the same.
 """
 
-import importlib
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int8, Int32, Int64
 
 from vedette.errors import InputError, LimitError
+from vedette.numerics.compiled import compiled
 from vedette.numerics.pool import RESULTS
 
 LARGEST = 1 << 14  # of a product of two 8-bit numbers
@@ -213,14 +212,9 @@ def scaled_product(
     return values
 
 
-@cache
 def kernel() -> Any:
     """The compiled module, or None."""
-    try:
-        module = importlib.import_module("vedette._native")
-    except ImportError:
-        return None
-    return module if hasattr(module, "product8") else None
+    return compiled("product8")
 
 
 def targets() -> tuple[str, ...]:

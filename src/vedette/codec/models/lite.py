@@ -11,22 +11,15 @@ can run. The first two slices are coded in two checkerboard passes, since low fr
 neighboring blocks agree.
 """
 
-from typing import cast
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vedette.codec.models.sliced import (
-    CORRECTION_FRAC,
-    MEAN_FRAC,
-    Runner,
-    SlicedCodec,
     Step,
-    V,
     quality_plane,
 )
-from vedette.codec.models.small import SliceNet, residual_network
+from vedette.codec.models.small import SliceNet, SmallCodec, residual_network
 from vedette.nn.lapped import LappedAnalysis, LappedSynthesis
 from vedette.nn.layers import ResidualBlock
 from vedette.nn.priors import FactorizedPrior
@@ -44,7 +37,7 @@ STEPS = (
 )
 
 
-class CharmLite(SlicedCodec):
+class CharmLite(SmallCodec):
     """The whole codec as one trainable network; `quality` picks the rate, one value per image.
 
     >>> model = CharmLite()
@@ -128,20 +121,6 @@ class CharmLite(SlicedCodec):
         refined = y_hat + self.refine_s(torch.cat([y_hat, quality_plane(quality, y_hat)], dim=1)).float()
         image: Tensor = self.g_s(refined / self.norm[None, :, None, None]) + 0.5
         return image
-
-    def hyper(self, run: Runner[V], z: V) -> tuple[V, ...]:
-        return (run(self.h_s, z),)
-
-    def predict(
-        self, run: Runner[V], number: int, features: tuple[V, ...], plane: V, context: V
-    ) -> tuple[tuple[V, ...], V, V]:
-        net = cast(SliceNet, self.slices[number])
-        hidden = run(net.trunk, *features, plane, context)
-        mean, log2_scale = cast(tuple[V, V], run(net.head, hidden, frac=MEAN_FRAC).chunk(2, 1))
-        return (hidden,), mean, log2_scale
-
-    def correct(self, run: Runner[V], number: int, hidden: tuple[V, ...], known: V) -> V:
-        return run(cast(SliceNet, self.slices[number]).lrp, *hidden, known, frac=CORRECTION_FRAC)
 
 
 def _blocks(width: int, count: int) -> list[nn.Module]:

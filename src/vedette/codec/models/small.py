@@ -5,6 +5,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from vedette.codec.models.sliced import CORRECTION_FRAC, MEAN_FRAC, Runner, SlicedCodec, V
+
 
 class SliceNet(nn.Module):
     """Mean and log2 scale of one step's channels; `lrp` predicts what rounding took away.
@@ -26,6 +28,26 @@ class SliceNet(nn.Module):
         zero_start(last)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(cast(Tensor, self.head.bias))
+
+
+class SmallCodec(SlicedCodec):
+    """A codec with one hyper synthesis, `h_s`, and a `SliceNet` for each step."""
+
+    h_s: nn.Module
+
+    def hyper(self, run: Runner[V], z: V) -> tuple[V, ...]:
+        return (run(self.h_s, z),)
+
+    def predict(
+        self, run: Runner[V], number: int, features: tuple[V, ...], plane: V, context: V
+    ) -> tuple[tuple[V, ...], V, V]:
+        net = cast(SliceNet, self.slices[number])
+        hidden = run(net.trunk, *features, plane, context)
+        mean, log2_scale = cast(tuple[V, V], run(net.head, hidden, frac=MEAN_FRAC).chunk(2, 1))
+        return (hidden,), mean, log2_scale
+
+    def correct(self, run: Runner[V], number: int, hidden: tuple[V, ...], known: V) -> V:
+        return run(cast(SliceNet, self.slices[number]).lrp, *hidden, known, frac=CORRECTION_FRAC)
 
 
 def zero_start(conv: nn.Conv2d) -> nn.Conv2d:

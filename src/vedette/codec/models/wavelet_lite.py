@@ -25,15 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vedette.codec.models.sliced import (
-    CORRECTION_FRAC,
-    MEAN_FRAC,
-    Runner,
-    SlicedCodec,
     Step,
-    V,
     quality_plane,
 )
-from vedette.codec.models.small import SliceNet, residual_network
+from vedette.codec.models.small import SliceNet, SmallCodec, residual_network
 from vedette.nn.lapped import color_matrix
 from vedette.nn.layers import ResidualBlock
 from vedette.nn.priors import FactorizedPrior
@@ -123,7 +118,7 @@ class WeConvBlock(nn.Module):
         return inner + x
 
 
-class WaveletLite(SlicedCodec):
+class WaveletLite(SmallCodec):
     """The whole codec as one trainable network; `quality` picks the rate, one value per image.
 
     Args:
@@ -253,20 +248,6 @@ class WaveletLite(SlicedCodec):
         refined = v + self.refine_s(torch.cat([v, quality_plane(quality, v)], dim=1)).float()
         image: Tensor = self.g_s(refined / self.norm[:, None, None]) + 0.5
         return image
-
-    def hyper(self, run: Runner[V], z: V) -> tuple[V, ...]:
-        return (run(self.h_s, z),)
-
-    def predict(
-        self, run: Runner[V], number: int, features: tuple[V, ...], plane: V, context: V
-    ) -> tuple[tuple[V, ...], V, V]:
-        net = cast(SliceNet, self.slices[number])
-        hidden = run(net.trunk, *features, plane, context)
-        mean, log2_scale = cast(tuple[V, V], run(net.head, hidden, frac=MEAN_FRAC).chunk(2, 1))
-        return (hidden,), mean, log2_scale
-
-    def correct(self, run: Runner[V], number: int, hidden: tuple[V, ...], known: V) -> V:
-        return run(cast(SliceNet, self.slices[number]).lrp, *hidden, known, frac=CORRECTION_FRAC)
 
     def _to_bands(self, v: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Low bands of all channels, then the high ones."""
