@@ -16,7 +16,7 @@ SCENE := src/vedette/samples/scene.tif
 	  2>/dev/null || missing="$$missing python3-dev"; \
 	if [ -n "$$missing" ]; then echo "missing:$$missing; type: sudo apt-get install -y$$missing"; exit 1; fi
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev,geo,anchors,silicon,cluster]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev,geo,anchors,runtime,silicon,cluster]'
 	touch $@
 
 demo: .venv/.ok

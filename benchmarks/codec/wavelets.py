@@ -39,24 +39,26 @@ from vedette.training import TrainConfig
 
 BASE = "charm-lite"
 WAVELET = "weconvene-lite"
-PLAIN = {"block": "plain", "entropy": "plain", "features": 64}
+WIDE = {"high_kernel": 3}  # on high bands, as WeConvene has it
+PLAIN = {"block": "plain", "entropy": "plain", "features": 64, **WIDE}
 # What each row is, of the model it names; the paper's own rows are the first four after charm-lite.
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "charm-lite": (BASE, {}),
     "plain": (WAVELET, PLAIN),
     "+ WeConv": (WAVELET, {**PLAIN, "block": "weconv"}),
-    "+ WeChARM = weconvene-lite": (WAVELET, {}),
-    "WeChARM alone": (WAVELET, {"block": "plain"}),
-    "5/3": (WAVELET, {"wavelet": "5/3"}),
-    "9/7": (WAVELET, {"wavelet": "9/7"}),
-    "2 levels": (WAVELET, {"levels": 2}),
-    "1x1 on high bands": (WAVELET, {"high_kernel": 1}),
-    "channel wavelet": (WAVELET, {"entropy": "3dwecharm"}),
+    "+ WeChARM": (WAVELET, WIDE),
+    "WeChARM alone": (WAVELET, {**WIDE, "block": "plain"}),
+    "5/3": (WAVELET, {**WIDE, "wavelet": "5/3"}),
+    "9/7": (WAVELET, {**WIDE, "wavelet": "9/7"}),
+    "2 levels": (WAVELET, {**WIDE, "levels": 2}),
+    "weconvene-lite": (WAVELET, {}),
+    "channel wavelet": (WAVELET, {**WIDE, "entropy": "3dwecharm", "channel_wavelet": "haar"}),
+    "3D, 9/7 everywhere": ("weconvene3d-lite", {"wavelet": "9/7", "channel_wavelet": "9/7"}),
     "weconvene3d-lite": ("weconvene3d-lite", {}),
 }
 QUALITIES = (6.0, 16.0, 26.0, 36.0, 46.0)
 SIZES = (1024, 512, 256)  # pixels a side, of the largest aerials
-BY_SIZE = ("charm-lite", "+ WeChARM = weconvene-lite", "weconvene3d-lite")
+BY_SIZE = ("charm-lite", "+ WeChARM", "3D, 9/7 everywhere")
 
 
 def options_of(row: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from vedette.numerics.wavelet import WAVELETS, analyze, dwt2, idwt2, synthesize
 RANDOM = np.random.default_rng(3)
 SIZES = range(1, 34)
 PYWT = {"haar": "haar", "5/3": "bior2.2", "9/7": "bior4.4"}
+FILTERS = [name for name in WAVELETS if name != "lazy"]  # which parts samples and filters nothing
 
 
 @pytest.mark.parametrize("wavelet", WAVELETS)
@@ -38,7 +39,7 @@ def test_any_axis_is_that_axis(wavelet, axis):
     assert np.array_equal(x, kept)
 
 
-@pytest.mark.parametrize("wavelet", WAVELETS)
+@pytest.mark.parametrize("wavelet", FILTERS)
 @pytest.mark.parametrize("size", range(16, 34, 2))
 def test_rings_are_those_of_pywt(wavelet, size):
     """Up to a rotation of each band and its sign, which are conventions."""
@@ -75,7 +76,12 @@ def test_high_bands_are_blind_to_polynomials(wavelet, moments, size):
     assert np.abs(high[2:-2]).max() > 1e-6
 
 
-@pytest.mark.parametrize("wavelet", WAVELETS)
+def test_the_lazy_wavelet_parts_even_and_odd_samples():
+    low, high = analyze(np.arange(7.0), "lazy")
+    assert low.tolist() == [0, 2, 4, 6] and high.tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize("wavelet", FILTERS)
 @pytest.mark.parametrize("size", SIZES)
 def test_constants_stay_low_and_grow_by_root_2(wavelet, size):
     low, high = analyze(np.full(size, 3.0), wavelet)

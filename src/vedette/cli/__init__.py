@@ -13,10 +13,20 @@ COMMANDS = {
     "open": ("vedette.cli.run", "open_product", "Open a product: the image, as TIFF or PNG."),
     "inspect": ("vedette.cli.run", "inspect", "Print what is inside a product."),
     "codec": ("vedette.cli.codec", "codec", "Encode and decode images; train, evaluate and list codecs."),
+    "detect": (
+        "vedette.cli.detect",
+        "detect",
+        "Find small objects in scenes; train and export detectors.",
+    ),
     "lowbit": (
         "vedette.cli.lowbit",
         "lowbit",
         "Train in 4 to 8 bits on integer products; adapt on board.",
+    ),
+    "hardware": (
+        "vedette.cli.hardware",
+        "hardware",
+        "Price, build and simulate accelerators of networks.",
     ),
     "softerror": (
         "vedette.cli.softerror",

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent.parent / "weights"
 Z_TABLE_REACH = 64  # z beyond it is escaped
 # What stays float; integers replace the rest.
-TRANSFORMS = ("g_a", "g_s", "refine_a", "refine_s", "norm", "norm_y", "h_a")
+TRANSFORMS = ("g_a", "g_s", "refine_a", "refine_s", "across", "norm", "norm_y", "h_a")
 
 
 class Codec:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,7 @@ class Scene:
         self.geo: Geo | None = source.geo
         self.roles = roles
         self.bands = len(order)
+        self.source_bands: int = source.bands  # of the file, read or not
 
     def read(self, window: Window) -> Shaped[np.ndarray, "bands h w"]:
         """The window's samples, bands in the order of `roles`."""
@@ -59,12 +61,19 @@ class Scene:
         self._source.close()
 
 
-def open_scene(path: Path, *, rgb: tuple[int, ...] | None = None, nir: int | None = None) -> Scene:
+def open_scene(
+    path: Path,
+    *,
+    rgb: tuple[int, ...] | None = None,
+    nir: int | None = None,
+    bands: tuple[int, ...] | None = None,
+) -> Scene:
     """Open a PNG, JPEG, WebP, TIFF or GeoTIFF.
 
     Args:
         rgb: 1-based numbers of the red, green and blue band; by default 1, 2, 3 where there are three.
         nir: 1-based number of the near-infrared band.
+        bands: these bands alone, in this order, instead of `rgb` and `nir`.
 
     Raises:
         ImageReadError: not an image, empty, or of a kind that is refused; the hint says what to do.
@@ -78,26 +87,37 @@ def open_scene(path: Path, *, rgb: tuple[int, ...] | None = None, nir: int | Non
         raise ImageReadError(f"{path.name} may not be read by this user", hint="change its rights")
     if path.stat().st_size == 0:
         raise ImageReadError(f"{path.name} is empty", hint="copy the file again")
-    named = {band for band in (*(rgb or ()), nir) if band is not None}
+    named: set[int] | None = {band for band in (*(rgb or ()), nir) if band is not None}
+    if bands is not None:
+        named = None  # what is read is named: what the file calls the others does not matter
     source = _open_tiff(path, named) if path.suffix.lower() in {".tif", ".tiff"} else _Pillow(path)
     if max(source.height, source.width) > SIDE_MOST:
         raise LimitError(
             f"{path.name} is {source.width} x {source.height} pixels", hint=f"sides up to {SIDE_MOST:,}"
         )
+    if bands is not None:
+        _check_bands(bands, source.bands)
+        order = tuple(band - 1 for band in bands)
+        return Scene(source, path, tuple(f"band{band}" for band in bands), order)
     if rgb is None and source.bands >= 3:
         rgb = (1, 2, 3)
     chosen = [*(rgb or ()), *([] if nir is None else [nir])]
-    if len(set(chosen)) != len(chosen) or any(not 1 <= band <= source.bands for band in chosen):
-        raise InputError(
-            f"bands {chosen} of a scene with {source.bands}",
-            hint=f"different numbers from 1 to {source.bands} are needed",
-        )
+    _check_bands(chosen, source.bands)
     names = {band - 1: role for band, role in zip(rgb or (), ("red", "green", "blue"), strict=False)}
     if nir is not None:
         names[nir - 1] = "nir"
-    order = [band - 1 for band in rgb or ()] + [b for b in range(source.bands) if b + 1 not in (rgb or ())]
+    others = (band for band in range(source.bands) if band + 1 not in (rgb or ()))
+    order = (*(band - 1 for band in rgb or ()), *others)
     roles = tuple(names.get(band, "gray" if source.bands == 1 else f"band{band + 1}") for band in order)
-    return Scene(source, path, roles, tuple(order))
+    return Scene(source, path, roles, order)
+
+
+def _check_bands(chosen: Sequence[int], count: int) -> None:
+    if len(set(chosen)) != len(chosen) or any(not 1 <= band <= count for band in chosen):
+        raise InputError(
+            f"bands {list(chosen)} of a scene with {count}",
+            hint=f"different numbers from 1 to {count} are needed",
+        )
 
 
 class _Pillow:
@@ -159,7 +179,7 @@ class _Pillow:
         """Nothing is held open."""
 
 
-def _open_tiff(path: Path, named: set[int]) -> Any:
+def _open_tiff(path: Path, named: set[int] | None) -> Any:
     try:
         return _Raster(path, named)
     except MissingExtraError:
@@ -170,10 +190,10 @@ class _Raster:
     """A TIFF read in windows through rasterio.
 
     Args:
-        named: numbers of bands that the user gave a role: no alpha, whatever the file calls them.
+        named: numbers of bands that the user gave a role: no alpha, whatever the file calls them. None: all.
     """
 
-    def __init__(self, path: Path, named: set[int]) -> None:
+    def __init__(self, path: Path, named: set[int] | None) -> None:
         module = gdal.rasterio()
         with gdal.session() as said:
             try:
@@ -191,7 +211,7 @@ class _Raster:
                 f"{path.name} is damaged: some of its tags cannot be read", hint="copy the file again"
             )
 
-    def _look(self, path: Path, named: set[int]) -> None:
+    def _look(self, path: Path, named: set[int] | None) -> None:
         """Take over what the file says of itself, or refuse it."""
         if len(self._file.subdatasets) > 1:
             raise _several(path, len(self._file.subdatasets))
@@ -204,7 +224,8 @@ class _Raster:
         bits = self._file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", "8")
         if int(bits) < 8:
             raise ImageReadError(f"{path.name} has {bits}-bit samples", hint="scale it to uint8 first")
-        colors = {c.name for band, c in enumerate(self._file.colorinterp, start=1) if band not in named}
+        said = enumerate(self._file.colorinterp, start=1)
+        colors = {color.name for band, color in said if named is not None and band not in named}
         for kind in colors & {"palette", "cyan", "magenta", "yellow"}:
             raise ImageReadError(f"{path.name} has {kind} samples", hint="convert it to RGB or gray first")
         if "alpha" in colors:

@@ -218,18 +218,33 @@ class Lifting(nn.Module):
     Reconstruction stays perfect whatever is learned. (Learnable lifting from the 9/7 is an idea of ChWDTA,
     arXiv 2606.00111.)
 
+    Args:
+        wavelet: a name of `vedette.numerics.wavelet.WAVELETS`.
+        learn: make it a parameter.
+        channel_pairs: learn a factor and a gain for each of so many pairs of channels, for use along them;
+            None: one for all, for any axis.
+
     >>> sum(p.numel() for p in Lifting("9/7", learn=True).parameters())
     6
+    >>> lifting = Lifting("lazy", learn=True, channel_pairs=3)
+    >>> low, high = analyze(torch.rand(1, 6, 2, 2), lifting.wavelet, dim=1, extension="periodic")
+    >>> low.shape
+    torch.Size([1, 3, 2, 2])
     """
 
-    def __init__(self, wavelet: str = "9/7", *, learn: bool = False) -> None:
+    def __init__(
+        self, wavelet: str = "9/7", *, learn: bool = False, channel_pairs: int | None = None
+    ) -> None:
         super().__init__()
         self.name = wavelet
         bank = wavelet_of(wavelet)
         self.start = bank
         self.learned: nn.Parameter | None = None
         if learn:
-            self.learned = nn.Parameter(torch.tensor([*bank.factors, bank.low_gain, bank.high_gain]))
+            values = torch.tensor([*bank.factors, bank.low_gain, bank.high_gain])
+            if channel_pairs is not None:
+                values = values[:, None, None, None].repeat(1, channel_pairs, 1, 1)
+            self.learned = nn.Parameter(values)
 
     @property
     def wavelet(self) -> Wavelet:

@@ -1,4 +1,4 @@
-"""Wavelet filter banks by lifting, in floating point: Haar, CDF 5/3 and CDF 9/7, on any axis, of any length.
+"""Wavelet filter banks by lifting, in floating point: Haar, CDF 5/3, CDF 9/7, lazy; any axis, any length.
 
 A lifting step adds a multiple of the neighbors of the other phase to every second sample; the inverse
 takes the same away, so that reconstruction is perfect whatever the factors are. The 9/7's constants are
@@ -40,6 +40,8 @@ WAVELETS = {
     "haar": Wavelet((-1.0, 0.5), ROOT_2, -1 / ROOT_2, pairs=True),
     "5/3": Wavelet((-0.5, 0.25), ROOT_2, 1 / ROOT_2),
     "9/7": Wavelet((-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971), K, 1 / K),
+    # even and odd samples as they are: where learned lifting starts when it should start as nothing
+    "lazy": Wavelet((0.0, 0.0), 1.0, 1.0),
 }
 
 

@@ -8,6 +8,7 @@ library can be kept from one model to the next.
 import importlib.util
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -42,14 +43,36 @@ class Verilator:
     program: Path
     root: Path
 
-    def translate(self, source: Path, top: str, folder: Path) -> None:
-        """Write C++ for `source` into `folder`, as class `Vtop`.
+    def translate(
+        self,
+        sources: Path | Sequence[Path],
+        top: str,
+        folder: Path,
+        *,
+        parameters: Mapping[str, int] | None = None,
+    ) -> None:
+        """Write C++ for a file, or several, into `folder`, as class `Vtop`.
+
+        Args:
+            parameters: of the top module.
 
         Raises:
             ToolError: Verilator refuses the text.
         """
-        command = [str(self.program), "--cc", str(source), "--top-module", top, "--prefix", "Vtop"]
+        files = [sources] if isinstance(sources, Path) else sources
+        command = [str(self.program), "--cc", *map(str, files), "--top-module", top, "--prefix", "Vtop"]
+        command += [f"-G{name}={value}" for name, value in (parameters or {}).items()]
         command += ["--Mdir", str(folder), *FLAGS, *FLAGS_WARNINGS]
+        _run(command, {"VERILATOR_ROOT": str(self.root)})
+
+    def lint(self, sources: Sequence[Path], top: str, parameters: Mapping[str, int] | None = None) -> None:
+        """Refuse a text of which Verilator, with all its warnings on, has something to say.
+
+        Raises:
+            ToolError: it has.
+        """
+        command = [str(self.program), "--lint-only", "-Wall", *map(str, sources), "--top-module", top]
+        command += [f"-G{name}={value}" for name, value in (parameters or {}).items()]
         _run(command, {"VERILATOR_ROOT": str(self.root)})
 
     def compile(

@@ -54,6 +54,11 @@ def load_model(path: Path, model: nn.Module) -> None:
     model.load_state_dict({name: value.float() for name, value in tensors.items()})
 
 
+def model_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """The model's tensors whose names begin with `prefix`, without it."""
+    return _under(load_file(path), f"model.{prefix}")
+
+
 def save_model(path: Path, model: nn.Module) -> None:
     """Write the model's tensors alone, in float16: what a later run starts from."""
     tensors = {

@@ -18,7 +18,7 @@ MODELS: dict[str, Callable[..., SlicedCodec]] = {
     "charm": Charm,
     "charm-lite": CharmLite,
     "weconvene": WeConvene,
-    "weconvene-lite": WaveletLite,
+    "weconvene-lite": partial(WaveletLite, high_kernel=1, analysis_width=104, synthesis_width=128),
     "weconvene3d": partial(
         WeConvene,
         conv="weconv3d",
@@ -34,7 +34,6 @@ MODELS: dict[str, Callable[..., SlicedCodec]] = {
         WaveletLite,
         block="weconv3d",
         entropy="3dwecharm",
-        wavelet="9/7",
         levels=2,
         high_kernel=1,
         analysis_width=104,

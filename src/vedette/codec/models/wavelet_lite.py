@@ -9,10 +9,12 @@
 From WeConvene (arXiv 2407.09983): convolution in the Haar domain with paths of their own for low and
 high bands, and latents coded in the wavelet domain, all low bands before the high ones (WeChARM). From
 3DM-WeConvene (arXiv 2504.04658): a wavelet across channels as well, two levels, 1x1 convolutions on
-high bands. PROPOSED (ours): the size; the trunk, which starts as a plain 9/7 wavelet codec with
-networks at zero around it; one model for all rates; two checkerboard passes in the first two slices,
-as in charm-lite; high slices that keep the three bands of a channel together; in the 3D form, what its
-paper does not say.
+high bands (which weconvene-lite has too, since they did better). PROPOSED (ours): the size; the trunk,
+which starts as a plain 9/7 wavelet codec with networks at zero around it; one model for all rates; two
+checkerboard passes in the first two slices, as in charm-lite; high slices that keep the three bands of
+a channel together; in the 3D form, what its paper does not say, and the lifting across the latents'
+channels, which is learned, pair by pair, from the lazy wavelet on: any fixed one mixes channels that
+the trunk has sorted by frequency, and costs bits.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ from vedette.codec.models.small import SliceNet, SmallCodec, residual_network
 from vedette.nn.lapped import color_matrix
 from vedette.nn.layers import ResidualBlock
 from vedette.nn.priors import FactorizedPrior
-from vedette.nn.wavelet import Lifting, dwt2, dwt3, idwt2, idwt3
+from vedette.nn.wavelet import Lifting, analyze, dwt2, idwt2, synthesize
 from vedette.nn.weconv import LAYERS, WaveletConv
 from vedette.numerics.wavelet import Bands
 
@@ -128,6 +130,7 @@ class WaveletLite(SmallCodec):
         entropy: "plain" (slices at 1/8 resolution), "wecharm" (low bands first) or "3dwecharm" (after a
             wavelet across channels).
         wavelet: of the wavelet-domain convolutions and of the latents: "haar", "5/3" or "9/7".
+        channel_wavelet: across the latents' channels, for "3dwecharm"; "lazy" is a lifting that is learned.
         levels, high_kernel: of the wavelet-domain convolutions.
         analysis_width, analysis_blocks, synthesis_width, synthesis_blocks: of the residual networks.
         features: channels that the hyper synthesis gives to the slices.
@@ -150,6 +153,7 @@ class WaveletLite(SmallCodec):
         block: Block = "weconv",
         entropy: Entropy = "wecharm",
         wavelet: str = "haar",
+        channel_wavelet: str = "lazy",
         levels: int = 1,
         high_kernel: int = 3,
         analysis_width: int = 96,
@@ -164,6 +168,7 @@ class WaveletLite(SmallCodec):
             "block": block,
             "entropy": entropy,
             "wavelet": wavelet,
+            "channel_wavelet": channel_wavelet,
             "levels": levels,
             "high_kernel": high_kernel,
             "analysis_width": analysis_width,
@@ -178,7 +183,9 @@ class WaveletLite(SmallCodec):
         super().__init__(latents, configuration)
         self.entropy, self.wavelet = entropy, wavelet
         self.block, self.z_block = (8, 4) if plain else (16, 2)
-        if block == "weconv3d":  # two levels of the 9/7 reach 17 and 19, and weigh next to nothing there
+        if (
+            block == "weconv3d"
+        ):  # two levels; those of the 9/7 reach 17 and 19, and weigh next to nothing there
             self.halo = (8, 10)
         if plain:
             self.halo = (2 * self.halo[0], 2 * self.halo[1])
@@ -194,6 +201,10 @@ class WaveletLite(SmallCodec):
 
         self.g_a = WaveletAnalysis(trunk_wavelet)
         self.g_s = WaveletSynthesis(trunk_wavelet)
+        self.across: Lifting | None = None
+        if entropy == "3dwecharm":
+            learn = channel_wavelet == "lazy"
+            self.across = Lifting(channel_wavelet, learn=learn, channel_pairs=CHANNELS // 2)
         self.norm: Tensor  # brings v's channels to unit deviation
         self.register_buffer("norm", torch.ones(CHANNELS))
         self.norm_y: Tensor  # and y's
@@ -258,7 +269,8 @@ class WaveletLite(SmallCodec):
                 low, *high = dwt2(v, self.wavelet)
                 return torch.cat([low, torch.stack(high, dim=2).flatten(1, 2)], dim=1)
             case "3dwecharm":
-                halves = zip(*dwt3(v, self.wavelet), strict=True)
+                split = analyze(v, cast(Lifting, self.across).wavelet, dim=1, extension="periodic")
+                halves = zip(*(dwt2(half, self.wavelet) for half in split), strict=True)
                 pairs = [torch.stack(pair, dim=2).flatten(1, 2) for pair in halves]
                 return torch.cat(pairs, dim=1)  # the two halves alternate: in order of frequency still
 
@@ -271,7 +283,9 @@ class WaveletLite(SmallCodec):
                 return idwt2(Bands(low, *high.unbind(2)), self.wavelet)
             case "3dwecharm":
                 low, high = y.unflatten(1, (4, CHANNELS // 2, 2)).unbind(3)
-                return idwt3(Bands(*low.unbind(1)), Bands(*high.unbind(1)), self.wavelet)
+                across = cast(Lifting, self.across).wavelet
+                low, high = (idwt2(Bands(*half.unbind(1)), self.wavelet) for half in (low, high))
+                return synthesize(low, high, across, dim=1, extension="periodic")
 
 
 def _steps(first: int, sizes: Sequence[int], checkered: int = 0) -> list[Step]:

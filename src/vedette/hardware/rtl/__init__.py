@@ -1,0 +1,1 @@
+"""Blocks of an accelerator in SystemVerilog, and what runs them in Verilator."""
