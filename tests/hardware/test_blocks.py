@@ -43,7 +43,7 @@ OUT = (Port("busy", 1), Port("valid", 1), Port("row", 16), Port("result", 128))
 @pytest.fixture(scope="module")
 def softmax_model():
     ports = tuple(Port(name, width) for name, width in SOFTMAX_IN.items())
-    with Model("softmax", ("softmax.sv",), {}, ports, (*OUT, Port("word", 4))) as model:
+    with Model("softmax", ("softmax.sv", "slots.sv"), {}, ports, (*OUT, Port("word", 4))) as model:
         yield model
 
 
@@ -121,7 +121,7 @@ NORM_IN = {
 @pytest.fixture(scope="module")
 def norm_model():
     ports = tuple(Port(name, width) for name, width in NORM_IN.items())
-    with Model("layer_norm", ("layer_norm.sv",), {}, ports, (*OUT, Port("word", 6))) as model:
+    with Model("layer_norm", ("layer_norm.sv", "slots.sv"), {}, ports, (*OUT, Port("word", 6))) as model:
         yield model
 
 

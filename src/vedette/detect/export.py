@@ -169,20 +169,24 @@ def _append_suppression(
     )
 
 
+class _Images:
+    """Images one after another, as onnxruntime's calibration asks for them."""
+
+    def __init__(self, images: Sequence[np.ndarray]) -> None:
+        self._left: Iterator[np.ndarray] = iter(images)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next one; None after the last."""
+        image = next(self._left, None)
+        return None if image is None else {"bands": image}
+
+
 def _quantized(model: Any, images: Sequence[np.ndarray], heads: int) -> Any:
     """Convolutions in 8-bit integers, ranges from `images`; the last ones, the heads, stay float."""
     try:
-        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     except ImportError as error:
         raise MissingExtraError("int8 needs onnxruntime", hint="pip install 'vedette[runtime]'") from error
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.left: Iterator[np.ndarray] = iter(images)
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            image = next(self.left, None)
-            return None if image is None else {"bands": image}
 
     import onnx
 
@@ -197,7 +201,7 @@ def _quantized(model: Any, images: Sequence[np.ndarray], heads: int) -> Any:
             quantize_static(
                 source,
                 target,
-                Reader(),
+                _Images(images),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,

@@ -142,8 +142,9 @@ def predict(
         ground = scene_gsd_m or gsd_m(sensors.geo, sensors.height, sensors.width)
         if not any_gsd:
             spec.check_gsd(ground)
-        shift = _shift(sensors)
-        warnings = _warnings(sensors, spec, shift)
+        middle = _middle(sensors)
+        shift = _shift(sensors, middle)
+        warnings = _warnings(sensors, spec, shift, middle)
         found = find(sensors, network, spec, finding or Finding(), progress)
         output.mkdir(parents=True, exist_ok=True)
         named = geojson(found, spec.classes, geo=sensors.geo, gsd_m=ground, crs=crs)
@@ -186,23 +187,33 @@ def _picture(sensors: Sensors, found: Detections, spec: DetectorSpec) -> bytes:
     return buffer.getvalue()
 
 
-def _shift(sensors: Sensors) -> Shift | None:
-    """Of the second group that is there against the first, in the middle of the scene."""
+def _middle(sensors: Sensors) -> np.ndarray:
+    """The middle of the scene, up to 1024 pixels a side."""
+    height, width = min(sensors.height, SIDE_MOST), min(sensors.width, SIDE_MOST)
+    return sensors.read(Window((sensors.height - height) // 2, (sensors.width - width) // 2, height, width))
+
+
+def _planes(sensors: Sensors) -> list[tuple[str, slice]]:
+    """Name and planes of each group that is there."""
     there, first = [], 0
     for group, count in zip(sensors.groups, sensors.counts, strict=True):
         if group.bands:
-            there.append((first, first + count))
+            there.append((group.name, slice(first, first + count)))
         first += count
-    if len(there) < 2 or min(sensors.height, sensors.width) < SIDE_LEAST:
+    return there
+
+
+def _shift(sensors: Sensors, middle: np.ndarray) -> Shift | None:
+    """Of the second group that is there against the first."""
+    there = _planes(sensors)
+    if len(there) < 2 or min(middle.shape[1:]) < SIDE_LEAST:
         return None
-    height, width = min(sensors.height, SIDE_MOST), min(sensors.width, SIDE_MOST)
-    window = Window((sensors.height - height) // 2, (sensors.width - width) // 2, height, width)
-    samples = sensors.read(window)
-    (a, b), (c, d) = there[:2]
-    return shift_between(samples[a:b], samples[c:d])
+    return shift_between(middle[there[0][1]], middle[there[1][1]])
 
 
-def _warnings(sensors: Sensors, spec: DetectorSpec, shift: Shift | None) -> tuple[str, ...]:
+def _warnings(
+    sensors: Sensors, spec: DetectorSpec, shift: Shift | None, middle: np.ndarray
+) -> tuple[str, ...]:
     said = []
     if shift is not None and shift.known and shift.pixels > SHIFT_MOST * spec.reduce:
         said.append(
@@ -210,18 +221,16 @@ def _warnings(sensors: Sensors, spec: DetectorSpec, shift: Shift | None) -> tupl
             f"{shift.down:+.1f} down): register them for better detections"
         )
     if spec.mean:
-        height, width = min(sensors.height, SIDE_MOST), min(sensors.width, SIDE_MOST)
-        window = Window((sensors.height - height) // 2, (sensors.width - width) // 2, height, width)
-        means = sensors.read(window).mean(axis=(1, 2)) / spec.peak
-        first = 0
-        for group, count in zip(sensors.groups, sensors.counts, strict=True):
-            for band in range(first, first + count):
-                far = abs(means[band] - spec.mean[band]) / max(spec.deviation[band], 1e-3)
-                if group.bands and far > 2:
-                    said.append(
-                        f"{group.name} has a mean of {means[band]:.2f} where the detector knew "
-                        f"{spec.mean[band]:.2f} +- {spec.deviation[band]:.2f}: are bands and peak right?"
-                    )
-                    break
-            first += count
+        means, mean, deviation = (
+            np.array(v) for v in (middle.mean(axis=(1, 2)) / spec.peak, spec.mean, spec.deviation)
+        )
+        far = np.abs(means - mean) / np.maximum(deviation, 1e-3) > 2
+        for name, planes in _planes(sensors):
+            odd = np.flatnonzero(far[planes])
+            if len(odd):
+                band = planes.start + odd[0]
+                said.append(
+                    f"{name} has a mean of {means[band]:.2f} where the detector knew "
+                    f"{mean[band]:.2f} +- {deviation[band]:.2f}: are bands and peak right?"
+                )
     return tuple(said)

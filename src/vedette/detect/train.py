@@ -178,9 +178,7 @@ def finish(
     if boxes is not None:
         groups = [BandGroup(g["name"], tuple(g["bands"]), g["second"]) for g in run["bands"]]
         inner = inner_split(boxes)[1]
-        fresh = build_network(name, options)
-        fresh.load_state_dict(tensors)
-        network = Detector(fresh, name, options, spec).network()
+        network = Detector(model, name, options, spec).network()
         truths, founds, _ = pairs(inner, network, spec, groups, Finding(least_score=LEAST))
         curve = f1_curve(truths, founds, spec.classes, oriented=spec.oriented and inner.oriented)
         if len(curve.f1):
@@ -242,10 +240,8 @@ def _score(
     groups: Sequence[BandGroup],
     device: str,
 ) -> dict[str, float]:
-    """AP of a copy of `model` on held-out images."""
-    copy = build_network(name, options)
-    copy.load_state_dict(model.state_dict())
-    network = Detector(copy.eval(), name, options, spec).network(device)
+    """AP of `model` on held-out images."""
+    network = Detector(model, name, options, spec).network(device)
     truths, founds, _ = pairs(boxes, network, spec, groups, Finding(least_score=0.01))
     scores = average_precision(truths, founds, spec.classes, oriented=spec.oriented and boxes.oriented)
     return {"ap50": scores.ap50, "ap50_95": scores.ap50_95}

@@ -1,1 +1,1 @@
-"""Netlists of FPGA primitives: what a synthesizer writes, read and checked."""
+"""What runs on an FPGA: netlists, devices, integer networks, and the engine that runs them."""

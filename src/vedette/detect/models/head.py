@@ -69,7 +69,8 @@ class Head(nn.Module):
         """Begin with the belief of 8 objects in an image of 640 pixels, and of even classes."""
         first = 4 + 2 * self.oriented
         for conv, stride in zip(self.convs, self.strides, strict=True):
-            bias = conv.bias.view(PER_PLACE, -1)  # type: ignore[union-attr, operator]
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            bias = conv.bias.view(PER_PLACE, -1)
             bias[:, first] += math.log(8 / (640 / stride) ** 2)
             if self.classes > 1:  # a single class is as sure as the object is
                 bias[:, first + 1 :] += math.log(0.6 / (self.classes - 0.99))

@@ -73,14 +73,14 @@ class Yolo(nn.Module):
 
         bands = 3 if fusion in MIDDLE else sum(groups)
         stem = c(64)
-        first = Focus(bands, stem) if focus else CBS(bands, stem, 3)
-        if fusion in get_args(Gate):
+        gate: Gate | None = next((gate for gate in get_args(Gate) if gate == fusion), None)
+        if gate is not None:
             stem = 2 * stem
-            fused = Fusion(groups, stem, fusion)  # type: ignore[arg-type]
+            fused = Fusion(groups, stem, gate)
             # a Focus slice would halve the image before the bands met; the fused map is sliced instead
             self.stem: nn.Module = nn.Sequential(fused, Focus(stem, stem)) if focus else fused
         else:
-            self.stem = first
+            self.stem = Focus(bands, stem) if focus else CBS(bands, stem, 3)
         more = [len(groups) if self.join == layer else 1 for layer in range(4)]
         self.down1 = CBS(more[0] * stem, c(128), 3, stride=2)
         self.c3_2 = C3(more[1] * c(128), c(128), blocks=n(3))

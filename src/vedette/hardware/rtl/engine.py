@@ -14,7 +14,8 @@ from vedette.hardware.program import Program
 from vedette.hardware.rtl.simulate import FOLDER, TIMEOUT_S, library
 from vedette.tools import process, verilator
 
-SOURCES = ("engine.sv", "gemm.sv", "dot.sv", "memory.sv", "lookup.sv", "softmax.sv", "layer_norm.sv")
+UNITS = ("gemm", "dot", "memory", "lookup", "softmax", "layer_norm", "slots")
+SOURCES = ("engine.sv", *(f"{unit}.sv" for unit in UNITS))
 RECORD = np.dtype(
     [
         ("cycle", "<u4"),
@@ -29,7 +30,8 @@ RECORD = np.dtype(
 BEGINS = 16  # the record of a step's first cycle
 KINDS = {"bytes": (1, 2), "wide": (4,), "out": (8,)}
 
-BENCH = """#include <cstdio>
+BENCH = """#include "Vtop.h"
+#include <cstdio>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -54,7 +56,7 @@ int main(int argc, char** argv) {
     top->start = 0;
     uint32_t cycle = 0;
     int running = -1;
-    const uint32_t most = LIMIT;
+    const uint32_t most = 400000000u;
     do {
         top->beat_valid = at + 16 <= stream.size();
         if (top->beat_valid) std::memcpy(&top->beat[0], &stream[at], 16);
@@ -139,7 +141,7 @@ class EngineModel:
             [sources / name for name in SOURCES], "engine", folder / "model", parameters=parameters
         )
         bench = folder / "bench.cpp"
-        bench.write_text(BENCH.replace("LIMIT", "400000000u"))
+        bench.write_text(BENCH)
         self._program = folder / "run"
         tool.compile(folder / "model", bench, self._program, library())
 

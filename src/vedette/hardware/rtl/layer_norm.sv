@@ -57,30 +57,13 @@ module layer_norm #(
         end
     end
 
-    // slots
     logic [15:0] slot;
-    logic [W+1:0] tick;
-    logic last_tick;
-    assign last_tick = tick == (W+2)'(words) + (W+2)'(LATENCY - 1);
-    always_ff @(posedge clk) begin
-        if (reset) busy <= 1'b0;
-        else if (start) begin
-            busy <= 1'b1;
-            slot <= '0;
-            tick <= '0;
-        end else if (busy) begin
-            tick <= last_tick ? '0 : tick + 1'b1;
-            if (last_tick) begin
-                slot <= slot + 1'b1;
-                if (slot == rows) busy <= 1'b0;
-            end
-        end
-    end
-    logic reading, read;
-    assign reading = busy && tick < (W+2)'(words);
+    logic reading, read, first_tick, last_tick;
+    slots #(.W(W), .LATENCY(LATENCY), .MORE(1)) turns (
+        .clk, .reset, .rows, .words, .start, .busy, .slot, .word(read_word), .reading,
+        .first(first_tick), .last(last_tick));
     assign read = reading && slot < rows;
     assign read_row = slot;
-    assign read_word = W'(tick);
 
     // A: row to buffer, sums
     logic a_valid, a_first;
@@ -100,7 +83,7 @@ module layer_norm #(
     always_ff @(posedge clk) begin
         a_valid <= read;
         a_word <= read_word;
-        a_first <= tick == '0;
+        a_first <= first_tick;
         if (a_valid) begin
             buffer[{slot[0], a_word}] <= values;
             sum <= a_first ? word_sum : sum + word_sum;

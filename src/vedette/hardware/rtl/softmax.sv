@@ -47,30 +47,13 @@ module softmax #(
             if (load_far) fars[{load_index, 3'(i)}] <= load_data[i*16+:16];
         end
 
-    // slots
     logic [15:0] slot;
-    logic [W+1:0] tick;
-    logic last_tick;
-    assign last_tick = tick == (W+2)'(words) + (W+2)'(LATENCY - 1);
-    always_ff @(posedge clk) begin
-        if (reset) busy <= 1'b0;
-        else if (start) begin
-            busy <= 1'b1;
-            slot <= '0;
-            tick <= '0;
-        end else if (busy) begin
-            tick <= last_tick ? '0 : tick + 1'b1;
-            if (last_tick) begin
-                slot <= slot + 1'b1;
-                if (slot == rows + 16'd1) busy <= 1'b0;
-            end
-        end
-    end
-    logic reading, read;
-    assign reading = busy && tick < (W+2)'(words);
+    logic reading, read, first_tick, last_tick;
+    slots #(.W(W), .LATENCY(LATENCY), .MORE(2)) turns (
+        .clk, .reset, .rows, .words, .start, .busy, .slot, .word(read_word), .reading,
+        .first(first_tick), .last(last_tick));
     assign read = reading && slot < rows;
     assign read_row = slot;
-    assign read_word = W'(tick);
 
     // A: row to buffer, maximum
     logic a_valid, a_first;
@@ -86,7 +69,7 @@ module softmax #(
     always_ff @(posedge clk) begin
         a_valid <= read;
         a_word <= read_word;
-        a_first <= tick == '0;
+        a_first <= first_tick;
         if (a_valid) begin
             buffer_a[{slot[0], a_word}] <= scores;
             highest <= (a_first || word_highest > highest) ? word_highest : highest;
