@@ -2,14 +2,15 @@
 
     python benchmarks/detect/ladder.py --runs runs/ladder --data DATA        # every row that is missing
     python benchmarks/detect/ladder.py --runs runs/ladder --data DATA --rows "trees: rgb" --seeds 1,2
-    python benchmarks/detect/ladder.py --runs runs/ladder        # the table of what is there
-    python benchmarks/detect/ladder.py --runs runs/ladder --json > ladder.json
+    python benchmarks/detect/ladder.py        # the table of what is there
+    python benchmarks/detect/ladder.py --scores FOLDER --json > ladder.json
 
 DATA holds urban-trees-rgbn, hit-uav-ir and aerial-cars-rgb. A row is a recipe at width 0.25 on crops of
 192 pixels of the image, which the network sees halved, as SuperYOLO sees VEDAI: the image itself is what its
 branch learns to make. All rows of a set see the same crops in the same order. Scored is the average of the
 weights after the last step, on the set's own test part, with 95 % bootstrap intervals over images; for
-trees, whose boxes were made from points, also F1 of points within 3 m. One thread; runs resume.
+trees, whose boxes were made from points, also F1 of points within 3 m. One thread; runs resume, and what
+has a score in --scores is not run again.
 """
 
 import argparse
@@ -56,6 +57,7 @@ ROWS: dict[str, tuple[tuple[BandGroup, ...], dict[str, Any], dict[str, Any]]] = 
     "trees: concat, focus, three scales": ((RGB, NIR), THREE | {"focus": True}, {}),
 }
 CROP, REDUCE, BATCH = 192, 2, 16
+SCORES = Path(__file__).parents[1] / "results" / "0.1.0" / "detect" / "ladder"
 
 
 def recipe_of(row: str, steps: int, seed: int) -> Recipe:
@@ -88,8 +90,8 @@ def part(data: Path, row: str, name: str) -> BoxSet:
 
 def run(row: str, seed: int, options: argparse.Namespace) -> dict[str, Any] | None:
     """Train and score a row, or read what was scored; None where there is neither score nor data."""
-    folder = options.runs / row.replace(": ", "-").replace(", ", "-").replace(" ", "_") / f"seed{seed}"
-    result = folder / "score.json"
+    name = f"{row.replace(': ', '-').replace(', ', '-').replace(' ', '_')}-seed{seed}"
+    folder, result = options.runs / name, options.scores / f"{name}.json"
     if result.exists():
         found: dict[str, Any] = json.loads(result.read_text())
         return found
@@ -111,6 +113,7 @@ def run(row: str, seed: int, options: argparse.Namespace) -> dict[str, Any] | No
         **scores,
         "torch": torch.__version__,
     }
+    options.scores.mkdir(parents=True, exist_ok=True)
     write_atomically(result, json.dumps(score, indent=1).encode())
     return score
 
@@ -150,7 +153,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--runs", type=Path, default=Path("runs/ladder"), help="folder of the runs")
+    parser.add_argument("--scores", type=Path, default=SCORES, help="folder of the scores")
     parser.add_argument("--data", type=Path, help="folder of the sets; else only what is there is shown")
     parser.add_argument("--rows", help="some rows, separated by ';'")
     parser.add_argument("--seeds", default="1", help="comma-separated")

@@ -25,7 +25,7 @@ def test_devices_have_their_sources():
 
 def test_estimate_of_a_named_shape():
     found = json.loads(run("estimate", "deit-tiny", "--json").output)
-    assert found["cycles"] == 972_834 and found["images_a_second"] == pytest.approx(205.6)
+    assert found["cycles"] == 637_428 and found["images_a_second"] == pytest.approx(313.8)
     assert "cycles exact" in found["sure"]
     small = json.loads(run("estimate", "deit-tiny", "--device", "artix7-35t", "--json").output)
     assert small["bound_by"].startswith("does not fit")
@@ -45,7 +45,9 @@ def test_unknown_networks_and_devices_are_named():
 def test_a_network_is_built_and_simulated(tmp_path):
     network = random_deit(2, patches=4)
     save_network(network, tmp_path / "net")
-    made = json.loads(run("build", tmp_path / "net", "-o", tmp_path / "rtl", "--tokens", 8, "--json").output)
+    made = json.loads(
+        run("build", tmp_path / "net", "-o", tmp_path / "rtl", "--multipliers", 1024, "--json").output
+    )
     assert made["stream_bytes"] == (tmp_path / "rtl" / "stream.bin").stat().st_size
     np.save(tmp_path / "x.npy", random_input(network, 1)["patches"])
     found = json.loads(run("simulate", tmp_path / "rtl", "--input", tmp_path / "x.npy", "--json").output)

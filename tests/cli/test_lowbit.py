@@ -66,7 +66,7 @@ def test_adapt_keeps_its_budgets_and_learns(trained, tiles, tmp_path):
         "60MB",
     ]
     found = json.loads(run(*arguments, "--learning-rate", "0.05", "--json").output)
-    assert found["seconds"] < 6 and found["steps"] >= 1 and out.exists()
+    assert found["seconds"] < 12 and found["steps"] >= 1 and out.exists()
     assert found["memory_bytes"] <= 60e6
     assert found["kept_bytes_per_image"] < 0.4 * found["float_bytes_per_image"]
     assert found["accuracy_after_percent"] >= 75

@@ -81,6 +81,7 @@ VIEWS = {
     "turns": replace(PLAIN, turn=True),
     "zoom": replace(PLAIN, zoom=1.6),
     "mosaic": replace(PLAIN, mosaic=1.0),
+    "about objects": replace(PLAIN, mosaic=1.0, zoom=1.5, objects=1.0),
     "all": replace(PLAIN, mosaic=1.0, turn=True, zoom=1.5),
 }
 
@@ -177,6 +178,24 @@ def test_what_is_barely_in_view_is_neither_taught_nor_a_mistake():
         shares["ignored"] += (wh[:, 0] * wh[:, 1] / 200).tolist()
     assert len(shares["taught"]) > 5 and len(shares["ignored"]) > 5
     assert min(shares["taught"]) >= 0.4 > max(shares["ignored"])
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (50.0, 61.0), (86.0, 86.0)])
+def test_a_window_about_an_object_holds_it_wherever_it_lies(place):
+    from pathlib import Path
+
+    boxes = np.array([[*place, place[0] + 10, place[1] + 10]])
+    image = BoxImage(
+        path=Path("0"), width=96, height=96, xyxy=boxes, labels=np.array([0]), ignore=np.array([False])
+    )
+    store = Arrays({"0": np.zeros((1, 96, 96), np.uint8)})
+    options = {"groups": (("ir", 1),), "batch": 1, "reduce": 1, "seed": 1}
+    stream = batches(store, [image], replace(PLAIN, objects=1.0), side=32, **options)
+    found = torch.cat([next(stream).targets.boxes for _ in range(50)])
+    assert len(found) == 50 and (found[:, 2:4] == 10).all()
+    assert place != (50.0, 61.0) or len(found[:, 0].unique()) > 10  # not always in the same place
+    tiny = batches(store, [image], replace(PLAIN, objects=1.0), side=8, **options)  # less than the object
+    assert all(len(next(tiny).targets.boxes) + len(next(tiny).targets.ignored) for _ in range(20))
 
 
 def test_regions_to_ignore_move_along():

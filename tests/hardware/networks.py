@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from vedette.hardware.executor import execute
 from vedette.hardware.network import Network
+from vedette.hardware.pruned import Scorer, with_selection
 from vedette.hardware.vit import deit
 
 
@@ -64,3 +66,24 @@ def random_input(network: Network, seed: int) -> dict[str, np.ndarray]:
     """Values over all of 8 bits."""
     r = np.random.default_rng(seed)
     return {name: r.integers(-128, 128, shape).astype(np.int8) for name, shape in network.inputs.items()}
+
+
+def random_pruned(seed: int, *, blocks=(0, 1), most=None, threshold=64, **sizes) -> Network:
+    """`random_deit` with a selection before each of `blocks`; half of the tokens reach a score of 64."""
+    r = np.random.default_rng(seed + 100)
+    network = random_deit(seed, **sizes)
+    for block in blocks:
+        value = f"stream{2 * block}"
+        scorer = Scorer(
+            weight=r.integers(-8, 8, sizes.get("embed_dim", 64)),
+            bias=0,
+            table=np.arange(0, 128, 2),
+            offset=32,
+            shift=0,
+            threshold=threshold,
+            most=most,
+        )
+        network = with_selection(network, value, scorer)
+        sums = execute(network, random_input(network, 3), keep=[f"{value}_score_acc"])[f"{value}_score_acc"]
+        network.weights[f"{value}_score.bias"][0] = -int(np.median(sums))
+    return network

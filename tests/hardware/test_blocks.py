@@ -30,6 +30,25 @@ def test_two_dot_products_share_their_activations(packed, terms):
         assert np.array_equal(lanes_of(found[name], bits, 1)[1:, 0], (x * weights).sum(axis=1)[:-1])
 
 
+@pytest.mark.parametrize(("packed", "terms"), [(1, 8), (1, 1), (1, 3), (0, 5)])
+def test_four_dot_products_in_4_bits_share_a_multiplier(packed, terms):
+    bits = 8 + (terms - 1).bit_length()
+    r = np.random.default_rng(terms)
+    ab, xy = r.integers(-8, 8, (2, 1000, terms)), r.integers(0, 16, (2, 1000, terms))
+    corners = np.array(np.meshgrid([-8, -1, 0, 7], [-8, -1, 0, 7], [0, 1, 15], [0, 1, 15])).reshape(4, -1)
+    count = corners.shape[1]
+    ab[:, :count], xy[:, :count] = corners[:2, :, None], corners[2:, :, None]
+    names = ("sum_ax", "sum_ay", "sum_bx", "sum_by")
+    ports = tuple(Port(name, 4 * terms) for name in "abxy")
+    sizes = {"N": terms, "PACKED": packed}
+    with Model("dot4", ("dot4.sv",), sizes, ports, tuple(Port(n, bits) for n in names)) as model:
+        given = {n: words_of(v, 4) for n, v in zip("abxy", (*ab, *xy), strict=True)}
+        found = model.run(1000, **given)
+    for name, (w, v) in zip(names, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):
+        wanted = (ab[w] * xy[v]).sum(axis=1)
+        assert np.array_equal(lanes_of(found[name], bits, 1)[1:, 0], wanted[:-1]), name
+
+
 SOFTMAX_IN = {
     "reset": 1, "rows": 16, "words": 5, "count": 9, "exp_offset": 18, "exp_shift": 5, "exp_last": 5,
     "near_offset": 24, "far_offset": 24, "near_shift": 5, "far_shift": 5, "near_last": 6, "far_last": 6,

@@ -136,4 +136,4 @@ def test_products_are_exact_or_refused():
     assert matrix_product(big, big.T).tolist() == [[1 << 59]]  # beyond what doubles hold
     with pytest.raises(InputError, match="63 bits"):
         matrix_product(big << 2, big.T << 2)
-    assert len(OPERATORS) == 12
+    assert len(OPERATORS) == 14

@@ -87,6 +87,14 @@ def test_integer_softmax_rows_sum_to_nearly_all():
     assert half.max() <= 127
 
 
+@pytest.mark.parametrize("frac", [0, 3, 6, 14])
+def test_the_reciprocal_of_a_row_costs_a_unit_at_most_and_seldom(frac):
+    rows = np.random.default_rng(2).integers(-6 << frac, 1, (200, 50))
+    powers = heat.exp_integer(rows - rows.max(1, keepdims=True), frac=frac).astype(object)
+    below = 255 * powers // powers.sum(1, keepdims=True) - heat.softmax_integer(rows, frac=frac)
+    assert set(below.ravel()) <= {0, 1} and below.mean() < 0.005
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -95,6 +103,9 @@ def test_integer_softmax_rows_sum_to_nearly_all():
         lambda: heat.exp_integer(np.array([1]), frac=8),
         lambda: heat.exp_integer(np.array([0]), frac=8, out_frac=16),
         lambda: heat.sigmoid_integer(np.array([0]), frac=4),
+        lambda: heat.gelu_integer(np.array([0]), frac=8, delta=0.0),
+        lambda: heat.softmax_integer(np.array([[0]]), frac=8, delta=1.5),
+        lambda: heat.softmax_integer(np.array([[0]]), frac=8, bits=17),
     ],
 )
 def test_what_the_formats_do_not_hold_is_refused(call):

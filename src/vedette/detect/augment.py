@@ -34,6 +34,7 @@ class Augment:
         turn: quarter turns, for views from above.
         hue, saturation, value: of RGB groups, as shares; `gain` of the others.
         drop: chance that one of several groups is blanked, so that the detector learns to do without.
+        objects: share of windows that are placed about an object, where images hold few.
     """
 
     mosaic: float = 1.0
@@ -44,6 +45,7 @@ class Augment:
     value: float = 0.4
     gain: float = 0.2
     drop: float = 0.0
+    objects: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def _one(
     for left, top, right, bottom in quadrants or [(0, 0, side, side)]:
         image = images[int(rng.choice(len(images), p=chances))]
         zoom = scale * math.exp(rng.uniform(-1, 1) * math.log(augment.zoom))
-        piece, part = _window(store.read(image), image, bottom - top, right - left, zoom, rng)
+        about = augment.objects > 0 and rng.random() < augment.objects
+        piece, part = _window(store.read(image), image, bottom - top, right - left, zoom, about, rng)
         piece = _colored(piece / store.peak, augment, groups, rng)
         canvas[:, top : top + piece.shape[1], left : left + piece.shape[2]] = piece
         found.boxes = np.concatenate([found.boxes, part.boxes + np.array([left, top, 0, 0, 0])])
@@ -163,12 +166,23 @@ def _window(
     height: int,
     width: int,
     zoom: float,
+    about: bool,
     rng: np.random.Generator,
 ) -> tuple[Tensor, _Found]:
-    """A random window of an image, `zoom` pixels for each of its own, at most height x width."""
+    """A random window of an image, `zoom` pixels for each of its own, at most height x width.
+
+    Args:
+        about: it shall hold one of the image's objects, where there are any.
+    """
     rows, cols = min(image.height, round(height / zoom)), min(image.width, round(width / zoom))
-    top = int(rng.integers(image.height - rows + 1))
-    left = int(rng.integers(image.width - cols + 1))
+    objects = image.xyxy[~image.ignore] if about else image.xyxy[:0]
+    if len(objects):
+        low_x, low_y, high_x, high_y = objects[int(rng.integers(len(objects)))]
+        top = _begin(low_y, high_y, rows, image.height, rng)
+        left = _begin(low_x, high_x, cols, image.width, rng)
+    else:
+        top = int(rng.integers(image.height - rows + 1))
+        left = int(rng.integers(image.width - cols + 1))
     cut = samples[:, top : top + rows, left : left + cols]
     size = (min(height, max(1, round(rows * zoom))), min(width, max(1, round(cols * zoom))))
     piece = torch.from_numpy(cut.astype(np.float32))[None]
@@ -189,6 +203,12 @@ def _window(
         boxes = image.cxcywht * [*grow, *grow, 1.0] - [left * grow[0], top * grow[1], 0, 0, 0]
         kept &= ((boxes[:, :2] >= 0) & (boxes[:, :2] < limits[:2])).all(axis=1)  # taught where it is seen
     return piece, _Found(boxes[kept], image.labels[kept], inside[there & ~kept])
+
+
+def _begin(low: float, high: float, length: int, most: int, rng: np.random.Generator) -> int:
+    """Where a window of `length` of `most` pixels begins that holds low..high, or what fits of it."""
+    first, last = sorted((math.ceil(high) - length, math.floor(low)))
+    return int(np.clip(rng.integers(first, last + 1), 0, most - length))
 
 
 def _turned(canvas: Tensor, found: _Found, quarters: int, side: int) -> tuple[Tensor, _Found]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from vedette.errors import InputError
-from vedette.hardware.cycles import program_cycles
-from vedette.hardware.engine import LOAD, Engine
+from vedette.hardware.cycles import program_cycles, total_cycles
+from vedette.hardware.engine import LOAD, SELECT, SIZES, Engine
+from vedette.hardware.executor import execute
 from vedette.hardware.network import Network, load_network, save_network
 from vedette.hardware.program import Program, engine_for
 from vedette.hardware.rtl.engine import BENCH, SOURCES, EngineModel, differences
@@ -20,7 +21,7 @@ from vedette.images import write_atomically
 ENGINE_NAME, STREAM_NAME, NETWORK_NAME = "engine.json", "stream.bin", "network"
 
 
-def build(network: Network, output: Path, *, tokens: int = 8, packed: bool = True) -> dict[str, Any]:
+def build(network: Network, output: Path, *, multipliers: int = 1024, packed: bool = True) -> dict[str, Any]:
     """Write the folder `output`: *.sv, engine.json, stream.bin, bench.cpp and the network; what it holds.
 
     engine.json comes last: a folder that has it is whole. In stream.bin the input is zeros; engine.json says
@@ -29,7 +30,8 @@ def build(network: Network, output: Path, *, tokens: int = 8, packed: bool = Tru
     Raises:
         InputError: a network that the engine has no way for.
     """
-    engine = engine_for(network, tokens=tokens, packed=packed)
+    tokens, terms = SIZES[multipliers]
+    engine = engine_for(network, tokens=tokens, terms=terms, packed=packed)
     program = Program(network, engine)
     save_network(network, output / NETWORK_NAME)
     for name in SOURCES:
@@ -47,7 +49,7 @@ def build(network: Network, output: Path, *, tokens: int = 8, packed: bool = Tru
         "parameters": asdict(engine),
         "stream_bytes": len(stream),
         "input": {"name": load.value, "first_byte": 128 + skipped * row_bytes, "row_bytes": row_bytes},
-        "cycles_predicted": sum(step.total for step in cycles) + 9,
+        "cycles_predicted": total_cycles(program),
         "steps": [
             {"makes": step.value, "head": step.head, "cycles": count.total}
             for step, count in zip(program.steps, cycles, strict=True)
@@ -89,6 +91,12 @@ def simulate(folder: Path, inputs: Mapping[str, np.ndarray]) -> Checked:
     program = Program(network, engine)
     with EngineModel(engine, folder) as model:
         done = model.run(program, inputs)
+    if any(
+        step.op == SELECT for step in program.steps
+    ):  # fewer tokens, fewer cycles: engine.json has the most
+        selections = [step.value for step in program.steps if step.op == SELECT]
+        values = execute(network, inputs, keep=selections)
+        predicted = total_cycles(program, [len(values[name]) for name in selections])
     outputs = {
         step.value: value
         for step, value in zip(program.steps, done.values, strict=True)

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from vedette.errors import InputError
-from vedette.hardware.engine import CHUNK, LANES
+from vedette.hardware.engine import LANES, Engine
+
+PACKED_TERMS = 8  # whose sum a packed multiplier's lane holds
 
 
 def descriptor(op: int, words: Mapping[int, int]) -> bytes:
@@ -29,6 +31,26 @@ def joined(values: np.ndarray, bits: int) -> int:
     return total
 
 
+def check_weights(weight: np.ndarray, bias: np.ndarray, engine: Engine) -> None:
+    """Refuse what the multipliers cannot take.
+
+    Raises:
+        InputError: weights beyond 8 bits, biases beyond 32, or eight of -128 in a row where two products
+            share a multiplier.
+    """
+    low, high = int(weight.min()), int(weight.max())
+    if low < -128 or high > 127:
+        raise InputError(f"weights from {low} to {high}", hint="8 bits are taken")
+    if bias.min() < -(1 << 31) or bias.max() >= 1 << 31:
+        raise InputError(f"biases from {bias.min()} to {bias.max()}", hint="32 bits are taken")
+    if not engine.packed or low > -128:
+        return
+    whole = np.pad(weight, ((0, 0), (0, -weight.shape[1] % PACKED_TERMS)))
+    if (whole.reshape(-1, PACKED_TERMS) == -128).all(axis=1).any():
+        # eight products of -128 and -128 are 2^17, one more than a lane of 18 bits holds; any other sum fits
+        raise InputError("eight weights of -128 in a row", hint="build the engine with packed=False")
+
+
 def tiles_of(
     weight: np.ndarray,
     bias: np.ndarray,
@@ -36,18 +58,13 @@ def tiles_of(
     tiles: int,
     row_bias: np.ndarray | None,
     rows: int,
-    packed: bool,
+    engine: Engine,
 ) -> bytes:
     """Tile by tile: 16 biases, the weights chunk by chunk, and where there are some, biases of each row."""
-    if weight.min() < -128 or weight.max() > 127:
-        raise InputError(f"weights from {weight.min()} to {weight.max()}", hint="8 bits are taken")
     outputs, inner = weight.shape
-    whole = np.zeros((tiles * LANES, chunks * CHUNK), dtype=np.int8)
+    whole = np.zeros((tiles * LANES, chunks * engine.terms), dtype=np.int8)
     whole[:outputs, :inner] = weight
-    words = whole.reshape(tiles, LANES, chunks, CHUNK).transpose(0, 2, 1, 3)  # tile, chunk, output, term
-    if packed and (words == -128).all(axis=3).any():
-        # eight products of -128 and -128 are 2^17, one more than a lane of 18 bits holds; any other sum fits
-        raise InputError("eight weights of -128 in a row", hint="build the engine with packed=False")
+    words = whole.reshape(tiles, LANES, chunks, engine.terms).transpose(0, 2, 1, 3)
     biases = _columns(bias[None], tiles).astype("<i4").reshape(tiles, LANES)
     per_row = (
         None if row_bias is None else _columns(row_bias, tiles).astype("<i4").reshape(rows, tiles, LANES)

@@ -1,7 +1,8 @@
 """Runs an integer network, bit-true: the reference that hardware must equal. No torch.
 
 Values are (tokens, channels), or (heads, tokens, channels) between `split_heads` and `merge_heads`. The
-token count is that of the input: nothing in a description fixes it but biases of their own for each token.
+token count is that of the input, or what a selection left: nothing in a description fixes it but biases of
+their own for each token.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +17,7 @@ from vedette.numerics.fixed import shift_round
 from vedette.numerics.integer import largest
 from vedette.numerics.layer_norm import layer_norm
 from vedette.numerics.scaling import Scale, Stepped, rescale
+from vedette.numerics.selection import Selection, select
 from vedette.numerics.softmax import Reciprocal, Softmax
 
 Array = Int64[np.ndarray, "..."]
@@ -138,6 +140,25 @@ def _take(step: Step, x: Array) -> Array:
     return x[step.number("token")][None]
 
 
+def _selection(step: Step, x: Array, scores: Array, packaged: Array | None = None) -> Selection:
+    return select(
+        x,
+        scores[:, 0],
+        threshold=step.number("threshold"),
+        most=step.operator.numbers.get("most"),
+        fixed=step.number("fixed"),
+        merged=packaged is not None and bool(packaged[0, 0]),
+    )
+
+
+def _select(step: Step, *values: Array) -> Array:
+    return _selection(step, *values).tokens
+
+
+def _packaged(step: Step, *values: Array) -> Array:
+    return np.array([[_selection(step, *values).packaged]], dtype=np.int64)
+
+
 OPERATORS: dict[str, Callable[..., Array]] = {
     "linear": _linear,
     "prepend": _prepend,
@@ -151,6 +172,8 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "softmax": _softmax,
     "residual": _residual,
     "take": _take,
+    "select": _select,
+    "packaged": _packaged,
 }
 
 

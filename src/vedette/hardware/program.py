@@ -5,30 +5,36 @@ after a product, the sum with the stream, what splits and merges heads. Values g
 memories for as long as they are needed. What cannot be mapped is refused by name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import UInt8
 
 from vedette.errors import InputError
-from vedette.hardware.encode import descriptor, joined, padded, tiles_of
+from vedette.hardware.encode import check_weights, descriptor, joined, padded, tiles_of
 from vedette.hardware.engine import (
     BEAT,
+    BESIDE,
     BETA_BITS,
-    CHUNK,
     END,
+    FROM_MEMORY,
     GAMMA_BITS,
     GEMM,
     LANES,
+    LIVE,
     LOAD,
     NORM,
+    OF_CHANCES,
     OUT,
     RESIDUAL,
     ROW_BIAS,
+    SCORE,
+    SELECT,
     SOFTMAX,
     TABLE_FIRST,
     TABLE_SECOND,
+    TRANSPOSED,
     WIDE,
     Engine,
 )
@@ -55,6 +61,8 @@ class Step:
     """A descriptor and what follows it in the stream.
 
     Args:
+        beats: makes what follows; weights are laid out only when they are wanted.
+        beats_bytes: how long that is.
         value: of the network, that it makes or a part of it; `head` says which.
         kind: "bytes", "wide" or "out": how it is shown at the engine's ports.
         rows, columns: of the value, or of a head of it.
@@ -62,12 +70,23 @@ class Step:
 
     op: int
     header: Mapping[int, int]
-    beats: bytes
+    beats: Callable[[], bytes]
+    beats_bytes: int
     value: str
     kind: str
     rows: int
     columns: int
     head: int | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it takes the rows that the last selection left, of which `rows` is the most."""
+        return bool(self.header.get(0, 0) & LIVE)
+
+    @property
+    def rows_vary(self) -> bool:
+        """Whether `rows` is but the most that it makes."""
+        return self.live or self.op == SELECT
 
 
 @dataclass
@@ -115,16 +134,24 @@ class Program:
         self._memories = {
             "first": _Memory(engine.first),
             "second": _Memory(engine.second),
+            "chances": _Memory(engine.chances),
             "wide": _Memory(engine.wide),
         }
         self._places: dict[str, Place] = {}
         self._shapes: dict[str, tuple[int, int]] = {}  # rows, columns
         self._heads: dict[str, int] = {}
+        self._live: set[str] = set()  # values whose rows are those that a selection left
         self._done: set[int] = set()
         self.steps: list[Step] = []
         for number, operator in enumerate(network.operators):
-            if number not in self._done:
+            if number in self._done:
+                continue
+            try:
                 self.steps += self._lower(number, operator)
+            except KeyError as error:
+                raise InputError(
+                    f"{operator.op} to {operator.output!r} has no {error}", hint="check network.json"
+                ) from error
 
     @property
     def memory_used(self) -> dict[str, int]:
@@ -138,7 +165,7 @@ class Program:
             parts.append(descriptor(step.op, step.header))
             if step.op == LOAD:
                 parts.append(self._loaded(inputs[step.value], step).tobytes())
-            parts.append(step.beats)
+            parts.append(step.beats())
         return np.frombuffer(b"".join([*parts, descriptor(END, {})]), dtype=np.uint8)
 
     def _loaded(self, value: np.ndarray, step: Step) -> np.ndarray:
@@ -156,11 +183,16 @@ class Program:
                 yield from self._norm(number, operator)
             case "matmul_transposed":
                 yield from self._attention(number, operator)
+            case "select":
+                yield self._select(number, operator)
+            case "packaged":  # the engine keeps it
+                self._put(operator.output, self._places[operator.inputs[0]], (1, 1))
             case "take":
                 place = self._places[operator.inputs[0]]
                 _, columns = self._shapes[operator.inputs[0]]
                 moved = place.at(operator.numbers["token"] * place.stride)
                 self._put(operator.output, moved, (1, columns))
+                self._live.discard(operator.output)
             case "split_heads":
                 self._alias(operator)
                 self._heads[operator.output] = operator.numbers["heads"]
@@ -169,7 +201,7 @@ class Program:
 
     def _linear(self, number: int, operator: Operator) -> Iterator[Step]:
         source = operator.inputs[0]
-        weight = self._tensor(operator, "weight")
+        weight = self.network.weights[operator.tensors["weight"]]  # as it is stored: it may be large
         bias = self._tensor(operator, "bias")
         follower, after = self._next(operator.output)
         row_bias: np.ndarray | None = None
@@ -178,7 +210,7 @@ class Program:
             first = int(after is not None and after.op == "prepend")
             yield self._load(source, number, first)
         rows, inner = self._shapes[source]
-        chunks, tiles = -(-inner // CHUNK), -(-len(weight) // LANES)
+        chunks, tiles = -(-inner // self.engine.terms), -(-len(weight) // LANES)
         header = self._product(self._places[source], rows, chunks, tiles)
         table = b""
         if after is None:
@@ -215,16 +247,22 @@ class Program:
             bias = np.zeros(len(weight), dtype=np.int64)
         else:
             raise InputError(f"{after.op} after a linear layer", hint="a table, a residual, or an output")
-        header[0] = mode << 8
-        beats = table + tiles_of(weight, bias, chunks, tiles, row_bias, rows, self.engine.packed)
-        yield Step(GEMM, header, beats, value, kind, rows, len(weight))
+        header[0] = mode << 8 | self._is_live(source, value)
+        check_weights(weight, bias, self.engine)
+        per_tile = 4 * LANES * (1 if row_bias is None else 1 + rows) + LANES * chunks * self.engine.terms
+
+        def beats() -> bytes:
+            return table + tiles_of(weight, bias, chunks, tiles, row_bias, rows, self.engine)
+
+        yield Step(GEMM, header, beats, len(table) + tiles * per_tile, value, kind, rows, len(weight))
 
     def _norm(self, number: int, operator: Operator) -> Iterator[Step]:
         place = self._places[operator.inputs[0]]
         rows, columns = self._shapes[operator.inputs[0]]
         words = -(-columns // LANES)
         numbers = operator.numbers
-        header = {1: rows, 2: words, 3: columns, 4: place.base, 5: place.stride}
+        live = self._is_live(operator.inputs[0], operator.output)
+        header = {0: live, 1: rows, 2: words, 3: columns, 4: place.base, 5: place.stride}
         header |= {10: numbers["mean_multiplier"], 11: numbers["mean_shift"], 12: numbers["rsqrt_offset"]}
         roots = self._tensor(operator, "rsqrt")
         header |= {
@@ -241,10 +279,14 @@ class Program:
             for at in range(0, words * LANES, LANES)
         )
         beats = padded(roots, 128).astype("<i2").tobytes() + affine
-        yield Step(NORM, header, beats, operator.output, "bytes", rows, columns)
+        yield Step(NORM, header, lambda: beats, len(beats), operator.output, "bytes", rows, columns)
 
     def _attention(self, number: int, operator: Operator) -> Iterator[Step]:
-        """Head by head: scores, probabilities, what they weigh; one head's scores are there at a time."""
+        """Scores, probabilities, what they weigh, head by head; a head's softmax runs beside products.
+
+        Those are the scores of the head after it and what the head before it weighs, so that scores and
+        probabilities of two heads are there at a time.
+        """
         q, k = operator.inputs
         soft_number, soft = self._next(operator.output)
         if soft is None or soft.op != "softmax":
@@ -264,25 +306,71 @@ class Program:
         each, words, groups = columns // heads, -(-keys // LANES), -(-rows // self.engine.tokens)
         if each % LANES:
             raise InputError(f"heads of {each} channels", hint=f"a multiple of {LANES} is needed")
-        scores = Place("wide", self._memories["wide"].take(rows * words, number, number, "scores"), words)
-        chances = Place(
-            "first", self._memories["first"].take(groups * words, number, number, "softmax"), words
-        )
+        wide, chances = self._memories["wide"], self._memories["chances"]
+        turns = min(heads, 2)
+        scores = Place("wide", wide.take(turns * rows * words, number, number, "scores"), words)
+        weights = Place("chances", chances.take(turns * groups * words, number, number, "softmax"), words)
         target: dict[int, int] = {}
         mode, value, kind = self._table(after, number, follower, rows, columns, target)
         table, (soft_header, soft_tables) = self._entries(after), self._softmax(soft, rows, keys)
-        for head in range(heads):
-            moved = head * each // LANES
+        live = self._is_live(q, value)
+
+        def score(head: int, flags: int) -> Step:
+            moved, base = head * each // LANES, scores.base + head % 2 * rows * words
             place = self._places[k].at(moved)
-            header = self._product(self._places[q].at(moved), rows, each // CHUNK, words)
-            header |= {0: WIDE << 8 | 1 << 12, 6: place.base, 7: place.stride, 8: scores.base, 9: words}
-            yield Step(GEMM, header, b"", operator.output, "wide", rows, keys, head)
-            header = {1: rows, 2: words, 3: keys, 4: scores.base, 5: words, 8: chances.base, 9: words}
-            yield Step(SOFTMAX, header | soft_header, soft_tables, soft.output, "bytes", rows, keys, head)
-            place = self._places[v].at(moved)
-            header = target | self._product(chances, rows, -(-keys // CHUNK), each // LANES)
-            header |= {0: mode << 8 | 3 << 12, 6: place.base, 7: place.stride, 8: target[8] + moved}
-            yield Step(GEMM, header, table, value, kind, rows, each, head)
+            header = self._product(self._places[q].at(moved), rows, -(-each // self.engine.terms), words)
+            header |= {
+                0: WIDE << 8 | FROM_MEMORY | live | flags,
+                6: place.base,
+                7: place.stride,
+                8: base,
+                9: words,
+            }
+            return Step(GEMM, header, bytes, 0, operator.output, "wide", rows, keys, head)
+
+        def softmax(head: int) -> Step:
+            source, to = (
+                place.base + head % 2 * size * words for place, size in ((scores, rows), (weights, groups))
+            )
+            header = {0: live, 1: rows, 2: words, 3: keys, 4: source, 5: words, 8: to, 9: words}
+            header |= soft_header
+            size = len(soft_tables)
+            return Step(SOFTMAX, header, lambda: soft_tables, size, soft.output, "bytes", rows, keys, head)
+
+        def weighed(head: int, flags: int) -> Step:
+            moved, place = head * each // LANES, self._places[v].at(head * each // LANES)
+            terms = -(-keys // self.engine.terms)
+            header = target | self._product(weights.at(head % 2 * groups * words), rows, terms, each // LANES)
+            flags |= mode << 8 | FROM_MEMORY | TRANSPOSED | OF_CHANCES | live
+            header |= {0: flags, 6: place.base, 7: place.stride, 8: target[8] + moved}
+            return Step(GEMM, header, lambda: table, len(table), value, kind, rows, each, head)
+
+        yield score(0, 0)
+        for head in range(heads):
+            yield softmax(head)
+            if head:
+                yield weighed(head - 1, BESIDE)
+            if head + 1 < heads:
+                yield score(head + 1, BESIDE)
+        yield weighed(heads - 1, 0)
+
+    def _select(self, number: int, operator: Operator) -> Step:
+        source, value = operator.inputs[0], operator.output
+        place, (rows, columns) = self._places[source], self._shapes[source]
+        if rows > self.engine.rows_most:
+            raise InputError(f"a selection of {rows} tokens", hint=f"up to {self.engine.rows_most}")
+        words, numbers = -(-columns // LANES), operator.numbers
+        header = {0: LIVE if source in self._live else 0, 1: rows, 2: words, 3: columns}
+        header |= {4: place.base, 5: place.stride, 10: numbers["threshold"], 11: numbers["fixed"]}
+        header |= {12: numbers.get("most", rows), 13: int(len(operator.inputs) > 2)}
+        if self._dies(source) <= number:  # rows go together where they are
+            self._memories["wide"].keep(place.base, self._dies(value))
+            self._put(value, place, (rows, columns))
+            header |= {8: place.base, 9: place.stride}
+        else:
+            self._wide(value, rows, columns, number, header)
+        self._live.add(value)
+        return Step(SELECT, header, bytes, 0, value, "wide", rows, columns)
 
     def _softmax(self, operator: Operator, rows: int, keys: int) -> tuple[dict[int, int], bytes]:
         """What its descriptor says of tables, and the tables."""
@@ -303,12 +391,13 @@ class Program:
         rows, words = tokens + first, -(-columns // LANES)
         header = {1: rows, 2: words}
         self._bytes(name, rows, columns, number, header)
-        return Step(LOAD, header, b"", name, "bytes", rows, columns)
+        return Step(LOAD, header, bytes, 0, name, "bytes", rows, columns)
 
     def _product(self, place: Place, rows: int, chunks: int, tiles: int) -> dict[int, int]:
         if chunks > self.engine.chunks_most:
             raise InputError(
-                f"products of {chunks * CHUNK} terms", hint=f"up to {self.engine.chunks_most * CHUNK}"
+                f"products of {chunks * self.engine.terms} terms",
+                hint=f"up to {self.engine.chunks_most * self.engine.terms}",
             )
         return {1: rows, 2: chunks, 3: tiles, 4: place.base, 5: place.stride}
 
@@ -327,6 +416,11 @@ class Program:
         base = self._memories[memory].take(groups * words, number, self._dies(name), name)
         self._put(name, Place(memory, base, words), (rows, columns))
         header |= {8: base, 9: words}
+        if any(user.op == "select" and user.inputs[1] == name for _, user in self._by_input.get(name, ())):
+            table = self._tensor(after, "table")
+            if memory == "second" or columns != 1 or table.min() < 0:
+                raise InputError(f"scores from {table.min()}, {columns} a token", hint="one from 0 to 127")
+            return SCORE, name, "bytes"
         return (TABLE_SECOND if memory == "second" else TABLE_FIRST), name, "bytes"
 
     def _entries(self, after: Operator) -> bytes:
@@ -358,12 +452,21 @@ class Program:
         self._put(name, Place("wide", base, words), (rows, columns))
         header |= {8: base, 9: words}
 
+    def _is_live(self, source: str, value: str) -> int:
+        """The flag of a descriptor that makes `value`, whose rows are those of `source`."""
+        if source not in self._live:
+            return 0
+        self._live.add(value)
+        return LIVE
+
     def _put(self, name: str, place: Place, shape: tuple[int, int]) -> None:
         self._places[name], self._shapes[name] = place, shape
 
     def _alias(self, operator: Operator) -> None:
         source = operator.inputs[0]
         self._put(operator.output, self._places[source], self._shapes[source])
+        if source in self._live:
+            self._live.add(operator.output)
 
     def _dies(self, name: str) -> int:
         """Number of the last operator that reads the value, by whatever name."""
@@ -387,21 +490,34 @@ class Program:
         return self.network.weights[operator.tensors[name]].astype(np.int64)
 
 
-def engine_for(network: Network, *, tokens: int = 8, packed: bool = True) -> Engine:
+def engine_for(network: Network, *, tokens: int = 8, terms: int = 8, packed: bool = True) -> Engine:
     """The smallest engine that the network fits, its memories powers of two.
 
     Raises:
         InputError: a network that no engine of ours runs.
     """
-    large = Engine(tokens=tokens, packed=packed, first=MOST, second=MOST, wide=MOST, chunks_most=1024)
+    large = Engine(
+        tokens=tokens,
+        terms=terms,
+        packed=packed,
+        first=MOST,
+        second=MOST,
+        chances=MOST,
+        wide=MOST,
+        chunks_most=1024,
+        rows_most=1 << 15,
+    )
     program = Program(network, large)
     sizes = {name: 1 << max(6, (used - 1).bit_length()) for name, used in program.memory_used.items()}
-    rows_most = max(step.header[2] for step in program.steps if step.op == NORM)
-    chunks_most = max(step.header[2] for step in program.steps if step.op == GEMM)
+    words_most = max((step.header[2] for step in program.steps if step.op in (NORM, SELECT)), default=2)
+    selected = max((step.header[1] for step in program.steps if step.op == SELECT), default=32)
+    chunks_most = max((step.header[2] for step in program.steps if step.op == GEMM), default=2)
     return Engine(
         tokens=tokens,
+        terms=terms,
         packed=packed,
         chunks_most=1 << (chunks_most - 1).bit_length(),
-        words_most=1 << (rows_most - 1).bit_length(),
+        words_most=1 << (words_most - 1).bit_length(),
+        rows_most=1 << max(5, (selected - 1).bit_length()),
         **sizes,
     )

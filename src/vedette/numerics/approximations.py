@@ -30,6 +30,7 @@ FRAC_MOST = 14  # of inputs
 SIZE_MOST = 1 << 30  # of inputs
 GUARD = 8  # fractional bits beyond the input's that squares keep
 EXP_STEPS = 62  # halvings after which nothing is left
+RECIPROCAL = 10  # fractional bits of a softmax row's reciprocal
 
 
 def gelu(x: Float[np.ndarray, "*n"], delta: float = 1.0) -> Float[np.ndarray, "*n"]:
@@ -73,12 +74,13 @@ def gelu_integer(x: Int64[np.ndarray, "*n"], *, frac: int, delta: float = 1.0) -
     """`gelu` in integers: within 2 units of `gelu` rounded.
 
     Raises:
-        InputError: more than 14 fractional bits, or numbers from 2^30.
+        InputError: more than 14 fractional bits, numbers from 2^30, a delta not above 0 or above 1.
 
     >>> gelu_integer(np.array([-256, 0, 64, 256]), frac=6).tolist()
     [0, 0, 54, 256]
     """
     _check(x, frac)
+    _check_delta(delta)
     inner = frac + GUARD
     size = shift_round(np.abs(x) * _constant(1 / math.sqrt(2)), CONSTANT_FRAC - GUARD)
     edge = round(-B * 2**inner)
@@ -118,16 +120,25 @@ def exp_integer(x: Int64[np.ndarray, "*n"], *, frac: int, out_frac: int = 15) ->
 def softmax_integer(
     x: Int64[np.ndarray, "*t n"], *, frac: int, bits: int = 8, delta: float = 1.0
 ) -> Int64[np.ndarray, "*t n"]:
-    """`softmax` in integers: unsigned, 2^bits - 1 stands for 1; the quotient is the floor.
+    """`softmax` in integers: unsigned, 2^bits - 1 stands for 1; one reciprocal a row, floors.
+
+    With e of `exp_integer`: r = floor(round(delta (2^bits - 1) 2^14) 2^10 / sum(e)), y = e r >> 24. A row's
+    largest e is about 2^15, so that r has 17 bits at 8 bits of the result, and e r / 2^24 is less than 2^-8
+    below the exact quotient: its floor comes out, or rarely one less.
+
+    Raises:
+        InputError: more than 16 bits of the result, a delta not above 0 or above 1.
 
     >>> softmax_integer(np.array([[0, 0], [0, -640]]), frac=6).tolist()
     [[127, 127], [254, 0]]
     """
+    if not 1 <= bits <= 16:
+        raise InputError(f"{bits} bits of the result", hint="use 1 to 16")
+    _check_delta(delta)
     powers = exp_integer(x - x.max(axis=-1, keepdims=True), frac=frac)
     peak = round(delta * (2**bits - 1) * 2**CONSTANT_FRAC)
-    if largest(powers) * peak >= 2**63:
-        raise InputError(f"{bits} bits of the result", hint="use fewer")
-    return ((powers * peak) // powers.sum(axis=-1, keepdims=True)) >> CONSTANT_FRAC
+    reciprocal = (peak << RECIPROCAL) // powers.sum(axis=-1, keepdims=True)
+    return (powers * reciprocal) >> (CONSTANT_FRAC + RECIPROCAL)
 
 
 def sigmoid_integer(x: Int64[np.ndarray, "*n"], *, frac: int) -> Int64[np.ndarray, "*n"]:
@@ -149,6 +160,11 @@ def sigmoid_integer(x: Int64[np.ndarray, "*n"], *, frac: int) -> Int64[np.ndarra
         (size >> 2) + one // 2,
     )
     return np.where(x < 0, one - upper, upper)
+
+
+def _check_delta(delta: float) -> None:
+    if not 0 < delta <= 1:
+        raise InputError(f"a delta of {delta}", hint="above 0, up to 1")
 
 
 def _constant(value: float) -> int:

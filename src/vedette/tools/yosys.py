@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +63,6 @@ def require() -> None:
         raise MissingExtraError(
             "Yosys is needed, and pyosys is not installed", hint="pip install 'vedette[silicon]'"
         )
-
-
-@cache
-def version() -> str:
-    """What Yosys says it is, "Yosys 0.70 (...)".
-
-    Raises:
-        MissingExtraError: pyosys is not installed.
-    """
-    said = run(["version"])
-    found = re.search(r"^Yosys .*$", said, re.MULTILINE)
-    return found.group(0) if found else "Yosys ?"
 
 
 def run(commands: Sequence[str], *, folder: Path | None = None, timeout_s: float = TIMEOUT_S) -> str:

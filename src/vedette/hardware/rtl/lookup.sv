@@ -16,6 +16,7 @@ module lookup #(
     input  logic [LANES*IN-1:0]      x,           // signed
     output logic [LANES*OUT-1:0]     y
 );
+    (* ram_style = "registers" *)        // LANES are read at once: Yosys would try RAMs for each, without end
     logic [OUT-1:0] entries[ENTRIES];
     always_ff @(posedge clk)
         if (load) for (int i = 0; i < 16; i++) entries[{load_index, 4'(i)}] <= load_data[i*OUT+:OUT];
