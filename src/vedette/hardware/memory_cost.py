@@ -50,7 +50,17 @@ def memory_cells(width: int, depth: int, family: str) -> Cells:
 
 def _beside(width: int, deep: int) -> Cells:
     """Tables that choose among RAMs one above the other, and enable the one that is written."""
-    if deep == 1:
-        return Cells()
-    each = 1 if deep <= 4 else -(-deep // 4)  # of a bit; larger ones end in MUXF7 and MUXF8, which cost none
-    return Cells(luts=each * width + deep)
+    return Cells(luts=_choose(deep) * width + deep) if deep > 1 else Cells()
+
+
+def _choose(inputs: int) -> int:
+    """Tables of a bit's multiplexer: one for four inputs, and trees of them.
+
+    >>> [_choose(inputs) for inputs in (2, 4, 5, 6, 8, 16)]
+    [1, 1, 2, 2, 3, 7]
+    """
+    if inputs <= 4:
+        return 1
+    low = 1 << (inputs - 1).bit_length() - 1
+    rest = inputs - low
+    return _choose(low) + 1 + (_choose(rest) if rest > 2 else 0)

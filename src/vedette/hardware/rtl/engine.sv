@@ -218,7 +218,7 @@ module engine #(
     end
     lookup #(.LANES(16), .IN(32), .ENTRIES(64), .OUT(8)) functions (
         .clk, .load(tables && op == GEMM), .load_index(at[1:0]), .load_data(beat),
-        .offset(signed'(h[10])), .shift(h[11][4:0]), .last(h[11][13:8]), .x(sums1), .y(looked));
+        .offset(h[10]), .shift(h[11][4:0]), .last(h[11][13:8]), .x(sums1), .y(looked));
     logic signed [31:0] multiplier;
     logic [5:0] scale_shift;
     assign multiplier = signed'(h[12]);
@@ -252,7 +252,7 @@ module engine #(
     always_ff @(posedge clk) if (tables) gathered <= {beat, gathered[895:128]};
     layer_norm #(.LANES(16), .IN(16), .WORDS_MOST(WORDS_MOST), .GAMMA(20), .BETA(44), .OUT(8)) norm (
         .clk, .reset, .rows, .words((W+1)'(words)), .count((W+5)'(count)),
-        .mean_multiplier(h[10][23:0]), .mean_shift(h[11][4:0]), .root_offset(signed'(h[12])),
+        .mean_multiplier(h[10][23:0]), .mean_shift(h[11][4:0]), .root_offset(h[12]),
         .root_shift(h[13][4:0]), .root_last(h[13][14:8]), .shift(h[16][5:0]), .bits(h[16][11:8]),
         .load_root(tables && op == NORM && at < 16'd16), .load_index(at[3:0]), .load_data(beat),
         .load_affine(tables && op == NORM && at >= 16'd16 && affine_at[2:0] == 3'd7),
