@@ -82,7 +82,8 @@ def test_coefficients_say_what_made_them():
 @pytest.mark.sim
 @yosys
 def test_small_blocks_are_predicted_as_yosys_makes_them():
-    sizes = [{"WIDTH": 20, "DEPTH": 96}, {"WIDTH": 30, "DEPTH": 600}, {"WIDTH": 9, "DEPTH": 5000}]
+    drawn = ((20, 96), (30, 600), (9, 5000), (36, 32768))
+    sizes = [{"WIDTH": width, "DEPTH": depth} for width, depth in drawn]
     made = own_cells(FOLDER, "memory", sizes, family="xcup")
     assert made == [memory_cells(p["WIDTH"], p["DEPTH"], "xcup") for p in sizes]
 

@@ -84,7 +84,7 @@ class Estimate:
             return "LUT, FF, DSP, BRAM18 not characterized"
         return (
             "DSP and BRAM18 as Yosys has them; LUT and FF within 15 % of it at 28 of 29 points that were not "
-            "fitted, two whole engines among them"
+            "fitted; an engine is the sum of its blocks, and was never mapped in one piece"
         )
 
     def blocks(self) -> dict[str, dict[str, int]]:

@@ -56,6 +56,8 @@ def _beside(width: int, deep: int) -> Cells:
 def _choose(inputs: int) -> int:
     """Tables of a bit's multiplexer: one for four inputs, and trees of them.
 
+    As Yosys has it for powers of two, which an engine's memories are; elsewhere it finds fewer.
+
     >>> [_choose(inputs) for inputs in (2, 4, 5, 6, 8, 16)]
     [1, 1, 2, 2, 3, 7]
     """
